@@ -132,6 +132,8 @@ type Checkout interface {
 type Checks interface {
 	// Verify runs them until they pass or ctx ends, and returns the last results.
 	Verify(ctx context.Context, onEvent func(string)) ([]promotion.Check, error)
+	// VerifyPrevious does the same for the previous release; what failed before the promotion too is a warning.
+	VerifyPrevious(ctx context.Context, onEvent func(string)) ([]promotion.Check, error)
 }
 
 // Point is the restore point on the state volume. Writes are synced before they return.

@@ -1,0 +1,153 @@
+package promote
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/org/promote-action/internal/journal"
+	"github.com/org/promote-action/internal/plan"
+	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/step"
+)
+
+// Account tells a promotion from its plan and its journal. It is the same whoever asks, and whenever.
+func Account(id string, p plan.Plan, records []journal.Record, proof promotion.Proof) promotion.Result {
+	res := promotion.Result{
+		Schema: "promote.result/1", ID: id, From: p.From, To: p.To, Project: p.Project, Release: p.Release.ID, Commit: p.Release.Commit,
+		Class: string(p.Class), EstDowntime: p.Estimate.Downtime, Warnings: p.Warnings, Outcome: promotion.Running,
+	}
+	a := accountant{res: &res, plan: p, phases: map[promotion.Phase]*promotion.PhaseResult{}}
+	for _, r := range records {
+		a.take(r)
+	}
+	for _, phase := range append(append([]promotion.Phase(nil), promotion.Forward...), promotion.Rollback) {
+		if ph, ok := a.phases[phase]; ok {
+			res.Phases = append(res.Phases, *ph)
+		} else if phase != promotion.Rollback {
+			res.Phases = append(res.Phases, promotion.PhaseResult{Phase: phase, Status: promotion.Skip, Reason: a.skipReason()})
+		}
+	}
+	if len(proof.Items) > 0 {
+		proof.Holds()
+		res.Proof = &proof
+	}
+	if !a.stopped.IsZero() && a.healthy.After(a.stopped) {
+		res.Downtime = promotion.Milliseconds(a.healthy.Sub(a.stopped))
+	}
+	return res
+}
+
+type accountant struct {
+	res              *promotion.Result
+	plan             plan.Plan
+	phases           map[promotion.Phase]*promotion.PhaseResult
+	stopped, healthy time.Time
+}
+
+func (a *accountant) skipReason() string {
+	if a.res.Outcome == promotion.Running {
+		return "not run yet"
+	}
+	return "not reached"
+}
+
+func (a *accountant) phase(p promotion.Phase, at time.Time) *promotion.PhaseResult {
+	ph, ok := a.phases[p]
+	if !ok {
+		ph = &promotion.PhaseResult{Phase: p, Status: promotion.Skip, Reason: "under way", Started: at}
+		a.phases[p] = ph
+	}
+	return ph
+}
+
+func (a *accountant) take(r journal.Record) {
+	if a.res.Started.IsZero() {
+		a.res.Started = r.Time
+	}
+	a.res.Ended = r.Time
+	switch r.Type {
+	case journal.Begin:
+		if a.res.Outcome != promotion.Running {
+			a.res.Outcome, a.res.Reason = promotion.Running, ""
+		}
+		var begun Begun
+		if json.Unmarshal(r.Data, &begun) == nil && begun.By != "" {
+			a.res.By = begun.By
+		}
+	case journal.Phase:
+		ph := a.phase(r.Phase, r.Time)
+		ph.Started = r.Time
+	case journal.Done, journal.Failed, journal.Undone, journal.UndoFailed:
+		a.step(r)
+	case journal.Intent:
+		if r.Step == "stop-services" && a.stopped.IsZero() {
+			a.stopped = r.Time
+		}
+	case journal.Note:
+		if r.Message == checkNote {
+			var c promotion.Check
+			if json.Unmarshal(r.Data, &c) == nil {
+				a.res.Checks = append(a.res.Checks, c)
+			}
+			return
+		}
+		var level string
+		if json.Unmarshal(r.Data, &level) == nil && (level == "warning" || level == "error") {
+			a.res.Warnings = append(a.res.Warnings, r.Message)
+		}
+	case journal.Outcome:
+		a.res.Outcome, a.res.Reason = r.Outcome, r.Message
+	}
+}
+
+func (a *accountant) step(r journal.Record) {
+	ph := a.phase(r.Phase, r.Time)
+	ph.Took = promotion.Milliseconds(r.Time.Sub(ph.Started))
+	var failed failedData
+	_ = json.Unmarshal(r.Data, &failed)
+	switch {
+	case r.Type == journal.Failed:
+		ph.Status, ph.Reason = promotion.Fail, r.Message
+		if a.res.Failure == nil {
+			f := failed.Failure
+			a.res.Failure = &f
+		}
+	case r.Type == journal.UndoFailed:
+		ph.Status, ph.Reason = promotion.Fail, r.Message
+		a.res.Rollback = append(a.res.Rollback, r.Step+": "+r.Message)
+	case r.Step == PhaseMark(r.Phase):
+		ph.Status, ph.Reason = promotion.Pass, ""
+		if failed.Took > 0 {
+			ph.Took = failed.Took
+		}
+	case r.Step == "verify-services" || (r.Type == journal.Undone && r.Step == "stop-services"):
+		a.healthy = r.Time
+	}
+	if strings.HasPrefix(r.Step, "phase ") {
+		return
+	}
+	result := promotion.StepResult{Name: r.Step, Status: promotion.Pass, Took: failed.Took}
+	if r.Type == journal.Failed || r.Type == journal.UndoFailed {
+		result.Status, result.Message = promotion.Fail, r.Message
+	}
+	for _, item := range a.plan.Steps {
+		if item.Name != r.Step {
+			continue
+		}
+		result.Description, result.Estimate = item.Step.Describe(), promotion.Milliseconds(item.Estimate)
+		if r.Phase == promotion.Rollback {
+			result.Description, result.Estimate = step.DescribeUndo(item.Step), 0
+			if result.Description == "" {
+				return
+			}
+		}
+	}
+	ph.Steps = append(ph.Steps, result)
+}
+
+// Begun is what the begin record of a promotion holds.
+type Begun struct {
+	By     string            `json:"by"`
+	Phases []promotion.Phase `json:"phases,omitempty"`
+}
