@@ -127,10 +127,7 @@ func (j *Journal) Append(r Record) (Record, error) {
 
 // write puts text behind the good part, or takes back what it could write of it.
 func (j *Journal) write(text string) error {
-	n, err := j.f.WriteAt([]byte(text), j.size)
-	if err == nil && n < len(text) {
-		err = io.ErrShortWrite
-	}
+	_, err := j.f.WriteAt([]byte(text), j.size)
 	if err == nil {
 		err = j.f.Sync()
 	}

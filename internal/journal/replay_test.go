@@ -186,6 +186,7 @@ func TestZerosWhereBlocksWereNotWritten(t *testing.T) {
 		"all of it":        {zero(good, len(whole)), true},
 		"no block":         {zero(sector+10, sector+20), false},
 		"an older record":  {zero(good-100, good), false},
+		"not the last":     {append(zero(good, sector), "18 and more\n"...), false},
 	} {
 		p, err := parse(c.data)
 		switch {
