@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/docker/cli/cli/command"
 	"github.com/docker/docker/client"
 	mobyclient "github.com/moby/moby/client"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -22,9 +23,9 @@ type Engine struct {
 	host string
 	api  *client.Client
 	moby *mobyclient.Client
-	info engine.Info
 
-	mu sync.Mutex
+	mu  sync.Mutex
+	cli command.Cli // made on first use of the Compose SDK
 }
 
 // pingTimeout bounds the first answer of an engine; an SSH connection needs a few round trips before it.
