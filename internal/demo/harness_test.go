@@ -1,9 +1,12 @@
 package demo
 
 import (
+	"archive/tar"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -165,4 +168,20 @@ func get(t *testing.T, url string) (int, string) {
 	}
 	_, text, _ := strings.Cut(body.String(), "\r\n\r\n")
 	return res.StatusCode, text
+}
+
+// tarOf is an archive with files that everybody may read.
+func tarOf(t *testing.T, files map[string]string) io.Reader {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for name, text := range files {
+		if err := add(w, &tar.Header{Name: name, Mode: 0o644, Size: int64(len(text))}, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &out
 }

@@ -50,7 +50,7 @@ func EnsurePostgres(ctx context.Context, engine client.APIClient, major int, log
 	}
 	official := "postgres:" + strconv.Itoa(major)
 	log("pulling %s", official)
-	pullErr := pull(ctx, engine, official)
+	pullErr := pull(ctx, engine, official, pullStart)
 	if pullErr == nil {
 		return official, nil
 	}
@@ -92,11 +92,11 @@ func localPostgres(ctx context.Context, engine client.APIClient, major int) (str
 	return own, nil
 }
 
-// pull gets an image, and gives up early on a registry that does not answer.
-func pull(ctx context.Context, engine client.APIClient, ref string) error {
+// pull gets an image, and gives up when the registry delivered nothing within patience.
+func pull(ctx context.Context, engine client.APIClient, ref string, patience time.Duration) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silent := time.AfterFunc(pullStart, func() { cancel(fmt.Errorf("no answer in %s", pullStart)) })
+	silent := time.AfterFunc(patience, func() { cancel(fmt.Errorf("no answer in %s", patience)) })
 	defer silent.Stop()
 	stream, err := engine.ImagePull(ctx, ref, image.PullOptions{})
 	if err == nil {

@@ -73,11 +73,14 @@ func seedProject(ctx context.Context, engine client.APIClient, project string, s
 	}
 }
 
+// labels select the containers of a service.
+func labels(project, service string) filters.Args {
+	return filters.NewArgs(filters.Arg("label", projectLabel+"="+project), filters.Arg("label", serviceLabel+"="+service))
+}
+
 // findContainer is the running container of a service.
 func findContainer(ctx context.Context, engine client.APIClient, project, service string) (container.InspectResponse, error) {
-	list, err := engine.ContainerList(ctx, container.ListOptions{Filters: filters.NewArgs(
-		filters.Arg("label", projectLabel+"="+project), filters.Arg("label", serviceLabel+"="+service),
-	)})
+	list, err := engine.ContainerList(ctx, container.ListOptions{Filters: labels(project, service)})
 	if err != nil {
 		return container.InspectResponse{}, err
 	}

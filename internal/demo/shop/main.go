@@ -47,7 +47,7 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) in
 			os.Exit(2)
 		})
 	case cfg.has(fault.IgnoresSIGTERM):
-		stop()
+		ctx = context.WithoutCancel(ctx)
 		signal.Ignore(syscall.SIGTERM, os.Interrupt)
 	}
 	if err := play(ctx, cfg, args[1:], log); err != nil {

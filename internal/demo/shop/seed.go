@@ -16,7 +16,7 @@ const (
 	orderBytes    = 160
 )
 
-// seed fills the database of a release with about --bytes bytes of made-up data: a tenth in orders, all processed, the
+// seed fills the database of a release with about --bytes bytes of made-up data: a thirtieth in orders, all processed, the
 // rest in documents. The server makes the rows; the same size gives the same rows, but for their times.
 func seed(ctx context.Context, db *pgxpool.Pool, args []string, log *slog.Logger) error {
 	fs := flag.NewFlagSet("seed", flag.ContinueOnError)
@@ -27,7 +27,7 @@ func seed(ctx context.Context, db *pgxpool.Pool, args []string, log *slog.Logger
 	if *size < 0 {
 		return fmt.Errorf("seed: %d bytes; a positive number is needed", *size)
 	}
-	orders, documents := *size/10/orderBytes, *size*9/10/documentBytes
+	orders, documents := *size/30/orderBytes, (*size-*size/30)/documentBytes
 	// Twelve different digests a document: text that compresses about two to one, as real text does, and one page for
 	// every four rows, below the size from which PostgreSQL would compress a value.
 	var body []string
