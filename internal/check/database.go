@@ -239,7 +239,7 @@ func judgeActivity(rows [][]string, what, hint string) promotion.Check {
 	case len(rows) > 0:
 		return hinted(listed(warned("%s %s: %s", plural(len(rows), "transaction is", "transactions are"), what, first(rows)), rows), "%s", hint)
 	case hidden != "0":
-		return hinted(skipped("the user may not look into %s sessions of others", hidden), "GRANT pg_read_all_stats to it")
+		return hinted(skipped("the user may not look into sessions of others (%s now)", hidden), "GRANT pg_read_all_stats to it")
 	default:
 		return passed("none %s", what)
 	}
