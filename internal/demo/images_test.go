@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/image"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -81,10 +82,15 @@ func TestTheSameSourceGivesTheSameImages(t *testing.T) {
 	}
 	n := 0
 	for r := tar.NewReader(bytes.NewReader(archives[0])); ; n++ {
-		if _, err := r.Next(); err == io.EOF {
+		header, err := r.Next()
+		if err == io.EOF {
 			break
-		} else if err != nil {
+		}
+		if err != nil {
 			t.Fatal(err)
+		}
+		if time.Since(header.ModTime) < time.Hour {
+			t.Errorf("%s has the time of its making", header.Name)
 		}
 	}
 	if want := 1 + 2*len(Services()) + 1; n != want {

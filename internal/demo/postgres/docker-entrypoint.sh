@@ -50,6 +50,11 @@ init_database() {
 
 [ "${1:-}" = "${1#-}" ] || set -- postgres "$@"
 
+# Questions to the program need no database.
+for arg in "$@"; do
+  case "$arg" in --version | -V | --help | -\? | --describe-config) exec "$@" ;; esac
+done
+
 if [ "${1:-}" = postgres ]; then
   if [ "$(id -u)" = 0 ]; then
     mkdir -p "$PGDATA"
