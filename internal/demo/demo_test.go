@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 
+	promoteconfig "github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/demo/fault"
 )
 
@@ -69,6 +70,9 @@ func TestWriteGivesTwoValidComposeProjects(t *testing.T) {
 	config, err := os.ReadFile(shop.Config)
 	if err != nil || !strings.Contains(string(config), "project: other-staging,") {
 		t.Errorf("%v\n%s", err, config)
+	}
+	if _, err := promoteconfig.Validate(shop.Config, os.LookupEnv); err != nil {
+		t.Errorf("promote.yml: %v", err)
 	}
 	if _, err := Write(dir, Options{}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("files that are there were written over: %v", err)
