@@ -75,6 +75,26 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestServiceReplacesURL: a database of its own server in one environment may be a service of the stack in another.
+func TestServiceReplacesURL(t *testing.T) {
+	cfg := load(t, `
+environments:
+  dev: {compose: {project: dev, files: [x]}, databases: {main: {service: db}}}
+  staging: {compose: {project: staging, files: [x]}}
+databases: {main: {url: "postgres://db.example.org/shop"}}
+`, nil)
+	dev, staging, err := cfg.Pair("dev", "staging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := *dev.Databases["main"], (Database{Name: "main", Service: "db"}); got != want {
+		t.Errorf("dev: %+v, want %+v", got, want)
+	}
+	if staging.Databases["main"].URL == "" {
+		t.Error("staging lost its URL")
+	}
+}
+
 func TestPairRefuses(t *testing.T) {
 	cfg := load(t, shop, map[string]string{"AUDIT": auditURL})
 	for _, test := range []struct{ from, to, message, hint string }{

@@ -18,6 +18,8 @@ import (
 const (
 	maxLine  = 4096 // characters
 	maxDepth = 100  // levels of brackets, and of aliases inside aliases
+
+	maxProblems = 200 // what is wrong beyond these shows when they are gone
 )
 
 // document is a file with the place of every value in it.
@@ -120,6 +122,9 @@ func (d *document) syntax(err error) {
 
 // add records a problem at a place.
 func (d *document) add(line, column int, key, message, hint string) {
+	if len(d.problems) >= maxProblems {
+		return
+	}
 	problem := Problem{File: d.path, Line: max(1, line), Column: max(1, column), Key: key, Message: masked(message), Hint: masked(hint)}
 	if problem.Line <= len(d.lines) {
 		problem.Source = masked(strings.TrimRight(strings.ToValidUTF8(d.lines[problem.Line-1], "?"), " \t\r"))

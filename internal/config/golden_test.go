@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the code makes into the golden files")
 
-// unpack writes the files of an archive into a fresh folder. The sections env, want and config.json are not files.
+// unpack writes the files of an archive into a fresh folder. The sections env, want and want.json are not files.
 func unpack(t *testing.T, archive *txtar.Archive) (dir string, env Lookup) {
 	t.Helper()
 	dir = t.TempDir()
@@ -168,16 +168,17 @@ func TestInit(t *testing.T) {
 	})
 }
 
-var start0, _ = os.Getwd()
+// startDir is the package folder.
+var startDir, _ = os.Getwd()
 
 // original is the path of a test case from anywhere: a test may have changed the working directory.
-func original(path string) string { return filepath.Join(start0, path) }
+func original(path string) string { return filepath.Join(startDir, path) }
 
 func resolved(t *testing.T, dir string) string {
 	t.Helper()
-	real, err := filepath.EvalSymlinks(dir)
+	path, err := filepath.EvalSymlinks(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return real
+	return path
 }

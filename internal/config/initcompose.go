@@ -33,6 +33,9 @@ var sideNames = map[string]side{
 	"prod": production, "production": production,
 }
 
+// serviceName is what Compose accepts as the name of a service.
+var serviceName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+
 var (
 	overlayName = regexp.MustCompile(`^(?:docker-)?compose[.-]([a-z-]+)\.ya?ml$`)
 	envFileName = regexp.MustCompile(`^(?:\.env[.-]([a-z-]+)|\.?([a-z-]+)\.env)$`)
@@ -112,6 +115,9 @@ func readCompose(root, file string) (composeFile, error) {
 	out := composeFile{name: literal(content["name"]), services: map[string]composeService{}}
 	services, _ := content["services"].(map[string]any)
 	for name, value := range services {
+		if !serviceName.MatchString(name) {
+			continue
+		}
 		fields, _ := value.(map[string]any)
 		service := composeService{image: literal(fields["image"])}
 		service.complete = fields["image"] != nil || fields["build"] != nil || fields["extends"] != nil
