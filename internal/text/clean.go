@@ -34,6 +34,9 @@ func Clean(s string) string {
 
 // printable reports whether r stands for itself and moves nothing: no control character, no mark that reorders or hides text.
 func printable(r rune) bool {
+	if r < 0x7f {
+		return r >= 0x20
+	}
 	return !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r) && r != '\u2028' && r != '\u2029'
 }
 

@@ -86,3 +86,34 @@ func (s Style) Fit(width int, spans ...Span) string {
 	}
 	return s.Line(kept...)
 }
+
+// longestLabel is the width up to which following lines hang under the text and not under its label.
+const longestLabel = 12
+
+// Wrapped paints spans as a paragraph of lines of at most width cells, indented alike. All spans but the last are a label: the
+// following lines hang under what comes after it, unless it is long. A width of 0 or less makes one line.
+func (s Style) Wrapped(width, indent int, spans ...Span) []string {
+	blank := func(n int) Span { return S(Plain, strings.Repeat(" ", n)) }
+	if width <= 0 || len(spans) == 0 {
+		return []string{s.Line(append([]Span{blank(indent)}, spans...)...)}
+	}
+	room := max(width-indent, 20)
+	label, tail := spans[:len(spans)-1], spans[len(spans)-1]
+	used := 0
+	for _, span := range label {
+		used += Width(Clean(span.Text))
+	}
+	hang := used
+	if hang > longestLabel {
+		hang = 2
+	}
+	var lines []string
+	for i, l := range wrap(Clean(tail.Text), room-used, room-hang) {
+		if i == 0 {
+			lines = append(lines, s.Line(append(append([]Span{blank(indent)}, label...), S(tail.Kind, l))...))
+			continue
+		}
+		lines = append(lines, s.Line(blank(indent+hang), S(tail.Kind, l)))
+	}
+	return lines
+}

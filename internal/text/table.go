@@ -10,7 +10,12 @@ type Table struct {
 	Head   []string
 	Right  []int // columns of figures, set to the right
 	Indent int
-	rows   [][]Span
+	rows   []row
+}
+
+type row struct {
+	cells []Span
+	notes [][]Span
 }
 
 // Add appends a row. A row shorter than the head has empty cells at its end.
@@ -18,7 +23,13 @@ func (t *Table) Add(cells ...Span) {
 	for i := range cells {
 		cells[i].Text = Clean(cells[i].Text)
 	}
-	t.rows = append(t.rows, cells)
+	t.rows = append(t.rows, row{cells: cells})
+}
+
+// Note puts a line under the last row, across all columns and indented by four more than the table.
+func (t *Table) Note(spans ...Span) {
+	last := &t.rows[len(t.rows)-1]
+	last.notes = append(last.notes, spans)
 }
 
 // Len is the number of rows.
@@ -30,24 +41,33 @@ const (
 )
 
 // Lines sets the table. Columns that are empty in every row are left out. With a width above 0 the widest columns are
-// squeezed until the table fits, or cannot be squeezed any more.
+// squeezed until the table fits, or only by breaking words could: names and ids stay whole unless one takes half a line.
 func (t *Table) Lines(style Style, width int) []string {
-	widths := make([]int, len(t.Head))
+	widths, least := make([]int, len(t.Head)), make([]int, len(t.Head))
 	for _, row := range t.rows {
-		for i := range min(len(row), len(widths)) {
-			widths[i] = max(widths[i], Width(row[i].Text))
+		for i := range min(len(row.cells), len(widths)) {
+			widths[i] = max(widths[i], Width(row.cells[i].Text))
+			for word := range strings.FieldsSeq(row.cells[i].Text) {
+				least[i] = max(least[i], min(Width(word), width/2))
+			}
 		}
 	}
 	total := t.Indent - gap
 	for i, h := range t.Head {
 		if widths[i] > 0 {
 			widths[i] = max(widths[i], Width(h))
+			least[i] = max(least[i], min(narrowest, widths[i]), Width(h))
 			total += widths[i] + gap
 		}
 	}
 	for width > 0 && total > width {
-		widest := slices.Index(widths, slices.Max(widths))
-		if widths[widest] <= max(narrowest, Width(t.Head[widest])) {
+		widest := -1
+		for i, w := range widths {
+			if w > least[i] && (widest < 0 || w > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
 			break
 		}
 		widths[widest]--
@@ -57,9 +77,15 @@ func (t *Table) Lines(style Style, width int) []string {
 	for i, h := range t.Head {
 		head[i] = S(Faint, h)
 	}
-	lines := t.row(style, widths, head)
+	var lines []string
+	if slices.ContainsFunc(t.Head, func(h string) bool { return h != "" }) {
+		lines = t.row(style, widths, head)
+	}
 	for _, row := range t.rows {
-		lines = append(lines, t.row(style, widths, row)...)
+		lines = append(lines, t.row(style, widths, row.cells)...)
+		for _, note := range row.notes {
+			lines = append(lines, style.Wrapped(width, t.Indent+4, note...)...)
+		}
 	}
 	return lines
 }

@@ -37,24 +37,27 @@ func Pad(s string, width int) string {
 
 // Wrap breaks s at blanks into lines of at most width cells, and inside a word where the word alone is longer. A width of 0
 // or less breaks nothing.
-func Wrap(s string, width int) []string {
-	if width <= 0 || Width(s) <= width {
+func Wrap(s string, width int) []string { return wrap(s, width, width) }
+
+// wrap is Wrap with another width for the first line.
+func wrap(s string, first, width int) []string {
+	if width <= 0 || Width(s) <= first {
 		return []string{s}
 	}
 	var lines []string
-	line, used := "", 0
+	line, used, room := "", 0, first
 	for word := range strings.FieldsSeq(s) {
 		w := Width(word)
-		if used > 0 && used+1+w <= width {
+		if used > 0 && used+1+w <= room {
 			line, used = line+" "+word, used+1+w
 			continue
 		}
-		if used > 0 {
-			lines = append(lines, line)
+		if used > 0 || (w > room && len(lines) == 0 && room < width) {
+			lines, room = append(lines, line), width
 		}
-		for w > width {
-			head := prefix(word, width)
-			lines, word = append(lines, head), word[len(head):]
+		for w > room {
+			head := prefix(word, room)
+			lines, word, room = append(lines, head), word[len(head):], width
 			w = Width(word)
 		}
 		line, used = word, w
