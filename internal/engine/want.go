@@ -8,7 +8,8 @@ type Want struct {
 	Image    string        // image ID that every replica must run; "" accepts any
 	Timeout  time.Duration // 0 leaves the bound to the context
 	Replicas int           // 0 means at least one
-	OneShot  bool          // to have ended with code 0 is well
+	OneShot  bool          // it must have ended with code 0
+	MayEnd   bool          // to have ended with code 0 is well too
 	Settle   time.Duration // how long a service without a health check must run undisturbed; 0 means 2 s
 }
 

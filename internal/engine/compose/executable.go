@@ -43,6 +43,13 @@ func (e *Engine) LoadExecutable(ctx context.Context, exe, name string, labels ma
 	} else if err != nil && !errors.Is(err, ErrNotFound) {
 		return "", fmt.Errorf("executable image: %w", err)
 	}
+	info, err := e.Info(ctx)
+	if err != nil {
+		return "", fmt.Errorf("executable image: %w", err)
+	}
+	if info.OS != "linux" || info.Arch != runtime.GOARCH {
+		return "", fmt.Errorf("executable image: %w: the engine is %s/%s, the executable %s; use the published image", ErrNotRunnable, info.OS, info.Arch, runtime.GOARCH)
+	}
 	files, dynamic, err := imageFiles(exe)
 	if err != nil {
 		return "", fmt.Errorf("executable image: %w", err)

@@ -89,7 +89,7 @@ func running(w engine.Want, c engine.Container, undisturbed time.Duration) verdi
 }
 
 func exited(w engine.Want, c engine.Container, looks int) verdict {
-	if w.OneShot && c.ExitCode == 0 {
+	if (w.OneShot || w.MayEnd) && c.ExitCode == 0 {
 		if w.Image != "" && c.ImageID != w.Image {
 			return verdict{dead: fmt.Sprintf("ran image %s instead of %s", short(c.ImageID), short(w.Image))}
 		}

@@ -153,3 +153,14 @@ func (m *Model) Volumes() []engine.ModelVolume {
 	}
 	return out
 }
+
+// Injected lists, by service, the paths of configs and secrets that are copied into containers.
+func (m *Model) Injected() map[string][]string {
+	out := map[string][]string{}
+	for _, s := range m.Services() {
+		if len(s.Injected) > 0 {
+			out[s.Name] = s.Injected
+		}
+	}
+	return out
+}

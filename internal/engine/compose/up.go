@@ -143,7 +143,7 @@ func reportOrphans(events *sink, m *Model, before []engine.Container) {
 }
 
 // wantsOf says what each deployed service must become. A service without restart policy, ports and health check that
-// stands there with exit code 0, or never ran, is taken for a one-shot that nobody waits for.
+// stands there with exit code 0, or never ran, may be a one-shot that nobody waits for: it may run or end well.
 func wantsOf(m *Model, p *types.Project, deploy []string, before []engine.Container) []engine.Want {
 	var out []engine.Want
 	for _, s := range m.Services() {
@@ -158,7 +158,7 @@ func wantsOf(m *Model, p *types.Project, deploy []string, before []engine.Contai
 			ran := func(c engine.Container) bool {
 				return c.Service == s.Name && !c.OneOff && (c.State != "exited" || c.ExitCode != 0) && c.State != "created"
 			}
-			w.OneShot = !slices.ContainsFunc(before, ran) && !depended(m, s.Name)
+			w.MayEnd = !slices.ContainsFunc(before, ran) && !depended(m, s.Name)
 		}
 		out = append(out, w)
 	}
