@@ -41,6 +41,11 @@ func spoil(t *testing.T, parent, environment string, i int, change func(dir stri
 
 func cutDump(dir string) error { return os.Truncate(filepath.Join(dir, "databases/main.dump.zst"), 10) }
 
+func growDump(dir string) error {
+	path := filepath.Join(dir, "databases/main.dump.zst")
+	return os.Truncate(path, int64(len(contents["databases/main.dump.zst"]))+1)
+}
+
 func alterDump(dir string) error {
 	path := filepath.Join(dir, "databases/main.dump.zst")
 	data, err := os.ReadFile(path)

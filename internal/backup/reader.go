@@ -22,7 +22,7 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// checkedReader compares what was read with the manifest when it ends.
+// checkedReader compares what was read with the manifest when it ends. It never gives more bytes than the manifest says.
 type checkedReader struct {
 	r    io.Reader
 	c    io.Closer
@@ -37,7 +37,7 @@ func (c *checkedReader) Read(p []byte) (int, error) {
 	c.n += int64(n)
 	switch {
 	case c.n > c.file.Size:
-		return n, &Damage{c.file.Path, "more bytes", fmt.Sprintf("%d", c.file.Size)}
+		return n - int(c.n-c.file.Size), &Damage{c.file.Path, "more bytes", fmt.Sprintf("%d", c.file.Size)}
 	case err == nil:
 		return n, nil
 	case !errors.Is(err, io.EOF):

@@ -127,7 +127,7 @@ func TestAnotherBackupsFilesUnderANewManifest(t *testing.T) {
 	key := newKey(t)
 	a := receiveEncrypted(t, makeBackup(t, filepath.Join(root), "staging", taken), filepath.Join(root, "a"), key)
 	b := receiveEncrypted(t, makeBackup(t, filepath.Join(root), "staging", taken.Add(time.Hour)), filepath.Join(root, "b"), key)
-	name, other := "databases/main.dump.zst.age", "model/compose.json.age"
+	name, other := "model/compose.json.age", "record/plan.json.age"
 	data, err := os.ReadFile(filepath.Join(b.Dir, other))
 	if err != nil {
 		t.Fatal(err)
@@ -189,22 +189,31 @@ func TestNamesThatReceiveRefuses(t *testing.T) {
 
 const backupName = "staging-backup-20260131-235959"
 
-// refused receives a stream that must not become a backup, and returns why.
+// ways are the options under which nothing may differ in what is accepted.
+func ways(t testing.TB) map[string]Options {
+	return map[string]Options{"plain": {}, "encrypted": {Recipients: []age.Recipient{newKey(t).Recipient()}}}
+}
+
+// refused receives a stream that must not become a backup, in both ways, and returns why.
 func refused(t *testing.T, what string, data []byte) error {
 	t.Helper()
-	parent := filepath.Join(t.TempDir(), "backups")
-	_, err := Receive(t.Context(), bytes.NewReader(data), parent, backupName, Options{})
-	if err == nil {
-		t.Errorf("%s: accepted", what)
-		return nil
+	var why error
+	for way, opt := range ways(t) {
+		parent := filepath.Join(t.TempDir(), "backups")
+		_, err := Receive(t.Context(), bytes.NewReader(data), parent, backupName, opt)
+		if err == nil {
+			t.Errorf("%s, %s: accepted", what, way)
+			continue
+		}
+		if left := names(t, parent); len(left) != 0 {
+			t.Errorf("%s, %s: left %q", what, way, left)
+		}
+		if beside := names(t, filepath.Dir(parent)); len(beside) != 1 {
+			t.Errorf("%s, %s: left beside: %q", what, way, beside)
+		}
+		why = err
 	}
-	if left := names(t, parent); len(left) != 0 {
-		t.Errorf("%s: left %q", what, left)
-	}
-	if beside := names(t, filepath.Dir(parent)); len(beside) != 1 {
-		t.Errorf("%s: left beside: %q", what, beside)
-	}
-	return err
+	return why
 }
 
 // rewrite passes every entry of a tar through change, which may drop it by returning false, and appends extra ones.
@@ -278,6 +287,10 @@ func TestHostileStreams(t *testing.T) {
 			t.Errorf("without %s: %v", lost, err)
 		}
 	}
+	altered := bytes.Replace(data, []byte(secret), []byte(strings.ToLower(secret)), 1)
+	if err := refused(t, "altered", altered); !strings.Contains(fmt.Sprint(err), "configuration/staging.env: found sha256") {
+		t.Errorf("the altered file is not named: %v", err)
+	}
 	err := refused(t, "renamed", rewrite(t, data, func(h *tar.Header) bool {
 		h.Name = strings.Replace(h.Name, "metrics", "metrics2", 1)
 		return true
@@ -294,22 +307,28 @@ func TestStreamsCutAndChanged(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	data := stream(t, makeBackup(t, t.TempDir(), "staging", taken), "backup")
 	parent := t.TempDir()
+	key := newKey(t)
+	encrypted := false
 	try := func(what string, data []byte) {
-		got, err := Receive(t.Context(), bytes.NewReader(data), parent, backupName, Options{})
+		var opt Options
+		if encrypted = !encrypted; encrypted {
+			opt.Recipients = []age.Recipient{key.Recipient()}
+		}
+		got, err := Receive(t.Context(), bytes.NewReader(data), parent, backupName, opt)
 		if err != nil {
 			if left := names(t, parent); len(left) != 0 {
 				t.Fatalf("%s: left %q", what, left)
 			}
 			return
 		}
-		if err := errors.Join(got.Verify(t.Context()), sameContents(got)); err != nil {
+		if err := errors.Join(got.Unlock(key), got.Verify(t.Context()), sameContents(got)); err != nil {
 			t.Fatalf("%s: kept, and yet: %v", what, err)
 		}
 		if err := os.RemoveAll(got.Dir); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 100 {
+	for range 200 {
 		at := r.IntN(len(data))
 		try(fmt.Sprintf("cut at %d", at), data[:at])
 		bad := bytes.Clone(data)

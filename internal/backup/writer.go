@@ -232,10 +232,6 @@ func (w *Writer) writeManifest(data []byte) error {
 }
 
 func (w *Writer) rename() error {
-	// An empty folder would be replaced by rename without a word.
-	if _, err := os.Lstat(w.dir); err == nil {
-		return fmt.Errorf("%s: %w", w.dir, os.ErrExist)
-	}
 	if err := durable.Rename(w.partial(), w.dir); err != nil {
 		return err
 	}

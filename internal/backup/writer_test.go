@@ -2,6 +2,7 @@ package backup
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,6 +47,23 @@ func TestWriteAndRead(t *testing.T) {
 	}
 	if _, err := b.OpenFile("nothing"); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
+	}
+}
+
+// Who reads a file without verifying the backup first learns at its end that it is not what it was.
+func TestReadingAnAlteredFile(t *testing.T) {
+	for _, change := range []func(string) error{cutDump, alterDump, growDump} {
+		b := makeBackup(t, t.TempDir(), "staging", taken)
+		if err := change(b.Dir); err != nil {
+			t.Fatal(err)
+		}
+		var damage *Damage
+		if err := sameContents(b); !errors.As(err, &damage) || damage.File != "databases/main.dump.zst" {
+			t.Errorf("%v", err)
+		}
+		if err := b.Send(t.Context(), io.Discard, "x"); !errors.As(err, &damage) {
+			t.Errorf("sent: %v", err)
+		}
 	}
 }
 
