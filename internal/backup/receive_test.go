@@ -22,11 +22,16 @@ import (
 
 func receiveEncrypted(t testing.TB, b *Backup, parent string, keys ...*age.X25519Identity) *Backup {
 	t.Helper()
-	var opt Options
+	var recipients []age.Recipient
 	for _, k := range keys {
-		opt.Recipients = append(opt.Recipients, k.Recipient())
+		recipients = append(recipients, k.Recipient())
 	}
-	got, err := Receive(t.Context(), bytes.NewReader(stream(t, b, "backup")), parent, filepath.Base(b.Dir), opt)
+	return receiveFor(t, b, parent, recipients)
+}
+
+func receiveFor(t testing.TB, b *Backup, parent string, recipients []age.Recipient) *Backup {
+	t.Helper()
+	got, err := Receive(t.Context(), bytes.NewReader(stream(t, b, "backup")), parent, filepath.Base(b.Dir), Options{Recipients: recipients})
 	if err != nil {
 		t.Fatal(err)
 	}
