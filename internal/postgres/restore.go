@@ -117,6 +117,11 @@ func (s *Server) restore(ctx context.Context, c Client, r io.Reader, into string
 	if err := s.analyze(ctx, into); err != nil {
 		return warnings, err
 	}
+	if o.Info.Properties.Encoding != "" { // only now: the limit holds for pg_restore too
+		if _, err := conn.Exec(ctx, fmt.Sprintf("ALTER DATABASE %s WITH CONNECTION LIMIT %d", ident(into), o.Info.Properties.ConnectionLimit)); err != nil {
+			return warnings, err
+		}
+	}
 	mark := Copy{ID: o.ID, Of: o.Info.Database, Comment: o.Info.Properties.Comment}
 	if mark.ID == "" {
 		mark.ID = "unnamed"
@@ -171,9 +176,6 @@ func (s *Server) createEmpty(ctx context.Context, conn *pgx.Conn, into string, i
 		} else {
 			warnings = append(warnings, fmt.Sprintf("tablespace %q is not there: restored into the default one", p.Tablespace))
 		}
-	}
-	if p.Encoding != "" {
-		option("CONNECTION LIMIT", strconv.Itoa(p.ConnectionLimit))
 	}
 	if _, err := conn.Exec(ctx, create); err != nil {
 		return warnings, fmt.Errorf("create the database: %w", err)

@@ -37,8 +37,8 @@ const relationKind = `CASE c.relkind WHEN 'r' THEN 'table ' WHEN 'p' THEN 'table
 	WHEN 'f' THEN 'foreign table ' WHEN 'S' THEN 'sequence ' WHEN 'c' THEN 'type ' END`
 
 func relations() string {
-	return `SELECT ` + relationKind + ` || c.oid::regclass::text, ` + owner("c.relowner") + ` || ' kind=' || c.relkind || ' persistence=' || c.relpersistence
-		|| ' rls=' || c.relrowsecurity || '/' || c.relforcerowsecurity || ' identity=' || c.relreplident || ' options=' || coalesce(c.reloptions::text, '')
+	return `SELECT ` + relationKind + ` || c.oid::regclass::text, ` + owner("c.relowner") + ` || ' kind=' || c.relkind::text || ' persistence=' || c.relpersistence::text
+		|| ' rls=' || c.relrowsecurity || '/' || c.relforcerowsecurity || ' identity=' || c.relreplident::text || ' options=' || coalesce(c.reloptions::text, '')
 		|| ' toast=' || coalesce((SELECT t.reloptions::text FROM pg_class t WHERE t.oid = c.reltoastrelid), '')
 		|| ' am=' || coalesce((SELECT amname FROM pg_am WHERE oid = c.relam), '') || ' tablespace=' || coalesce((SELECT spcname FROM pg_tablespace WHERE oid = c.reltablespace), '')
 		|| ' populated=' || c.relispopulated || ' type=' || CASE WHEN c.reloftype = 0 THEN '' ELSE c.reloftype::regtype::text END
@@ -56,10 +56,10 @@ func columns(compression string) string {
 	return `SELECT 'column ' || c.oid::regclass::text || '.' || quote_ident(a.attname),
 		row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) || ' ' || format_type(a.atttypid, a.atttypmod)
 		|| CASE WHEN a.attnotnull THEN ' not null' ELSE '' END
-		|| CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity ELSE '' END
-		|| coalesce(CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated || ' ' ELSE ' default ' END || pg_get_expr(d.adbin, d.adrelid), '')
+		|| CASE WHEN a.attidentity <> '' THEN ' identity ' || a.attidentity::text ELSE '' END
+		|| coalesce(CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated::text || ' ' ELSE ' default ' END || pg_get_expr(d.adbin, d.adrelid), '')
 		|| CASE WHEN a.attcollation <> t.typcollation THEN ' collate ' || a.attcollation::regcollation::text ELSE '' END
-		|| ' storage=' || a.attstorage || ' compression=' || ` + compression + ` || ' statistics=' || coalesce(nullif(a.attstattarget, -1)::text, '')
+		|| ' storage=' || a.attstorage::text || ' compression=' || ` + compression + ` || ' statistics=' || coalesce(nullif(a.attstattarget, -1)::text, '')
 		|| ' options=' || coalesce(a.attoptions::text, '') || coalesce(a.attfdwoptions::text, '') || ' inherited=' || (a.attinhcount > 0) || ' local=' || a.attislocal
 		|| CASE WHEN a.attacl IS NULL THEN '' ELSE ` + acl("a.attacl", "c", "c.relowner") + ` END
 	FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
@@ -89,24 +89,24 @@ func functions() string {
 }
 
 func aggregates() string {
-	return `SELECT 'aggregate ' || p.oid::regprocedure::text, ` + owner("p.proowner") + ` || ' ' || g.aggkind || ' state ' || g.aggtransfn || ' ' || g.aggtranstype::regtype
-		|| ' space ' || g.aggtransspace || ' final ' || g.aggfinalfn || ' ' || g.aggfinalextra || g.aggfinalmodify || ' combine ' || g.aggcombinefn || ' serial ' || g.aggserialfn || ' ' || g.aggdeserialfn
+	return `SELECT 'aggregate ' || p.oid::regprocedure::text, ` + owner("p.proowner") + ` || ' ' || g.aggkind::text || ' state ' || g.aggtransfn || ' ' || g.aggtranstype::regtype
+		|| ' space ' || g.aggtransspace || ' final ' || g.aggfinalfn || ' ' || g.aggfinalextra || g.aggfinalmodify::text || ' combine ' || g.aggcombinefn || ' serial ' || g.aggserialfn || ' ' || g.aggdeserialfn
 		|| ' moving ' || g.aggmtransfn || ' ' || g.aggminvtransfn || ' ' || g.aggmfinalfn || ' initial ' || coalesce(g.agginitval, 'null') || ' ' || coalesce(g.aggminitval, 'null')
-		|| ' sort ' || g.aggsortop::regoperator || ' parallel ' || p.proparallel || ' arguments ' || pg_get_function_arguments(p.oid) || ` + acl("p.proacl", "f", "p.proowner") + `
+		|| ' sort ' || g.aggsortop::regoperator || ' parallel ' || p.proparallel::text || ' arguments ' || pg_get_function_arguments(p.oid) || ` + acl("p.proacl", "f", "p.proowner") + `
 	FROM pg_proc p JOIN pg_aggregate g ON g.aggfnoid = p.oid JOIN pg_namespace n ON n.oid = p.pronamespace WHERE ` + userSchema + ` AND ` + notMember("pg_proc", "p.oid")
 }
 
-var triggers = `SELECT 'trigger ' || t.tgrelid::regclass::text || '.' || quote_ident(t.tgname), pg_get_triggerdef(t.oid) || ' enabled=' || t.tgenabled
+var triggers = `SELECT 'trigger ' || t.tgrelid::regclass::text || '.' || quote_ident(t.tgname), pg_get_triggerdef(t.oid) || ' enabled=' || t.tgenabled::text
 	FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE NOT t.tgisinternal AND ` + userSchema + ` AND ` + notMember("pg_trigger", "t.oid") + ` AND ` + notMember("pg_class", "c.oid")
 
-var rules = `SELECT 'rule ' || r.ev_class::regclass::text || '.' || quote_ident(r.rulename), pg_get_ruledef(r.oid) || ' enabled=' || r.ev_enabled
+var rules = `SELECT 'rule ' || r.ev_class::regclass::text || '.' || quote_ident(r.rulename), pg_get_ruledef(r.oid) || ' enabled=' || r.ev_enabled::text
 	FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
 	WHERE r.rulename <> '_RETURN' AND ` + userSchema + ` AND ` + notMember("pg_class", "c.oid")
 
 var sequences = `SELECT 'sequence ' || c.oid::regclass::text || ' as', format_type(s.seqtypid, NULL) || ' start=' || s.seqstart || ' by=' || s.seqincrement
 		|| ' min=' || s.seqmin || ' max=' || s.seqmax || ' cache=' || s.seqcache || ' cycle=' || s.seqcycle
-		|| coalesce(' of ' || (SELECT d.refobjid::regclass::text || '.' || quote_ident(a.attname) || ' ' || d.deptype FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+		|| coalesce(' of ' || (SELECT d.refobjid::regclass::text || '.' || quote_ident(a.attname) || ' ' || d.deptype::text FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
 			WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') LIMIT 1), '')
 	FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ` + userSchema + ` AND ` + notMember("pg_class", "c.oid")
 
@@ -117,13 +117,13 @@ func types() string {
 		WHEN 'd' THEN ' domain over ' || format_type(t.typbasetype, t.typtypmod) || CASE WHEN t.typnotnull THEN ' not null' ELSE '' END || coalesce(' default ' || t.typdefault, '')
 			|| CASE WHEN t.typcollation <> 0 THEN ' collate ' || t.typcollation::regcollation::text ELSE '' END
 		WHEN 'r' THEN ' range of ' || (SELECT r.rngsubtype::regtype || ' ' || r.rngcollation || ' ' || r.rngcanonical || ' ' || r.rngsubdiff FROM pg_range r WHERE r.rngtypid = t.oid)
-		ELSE ' ' || t.typtype || ' ' || t.typinput || ' ' || t.typoutput || ' length=' || t.typlen || ' align=' || t.typalign || ' storage=' || t.typstorage || ' category=' || t.typcategory END
+		ELSE ' ' || t.typtype::text || ' ' || t.typinput || ' ' || t.typoutput || ' length=' || t.typlen || ' align=' || t.typalign::text || ' storage=' || t.typstorage::text || ' category=' || t.typcategory::text END
 		|| ` + acl("t.typacl", "T", "t.typowner") + `
 	FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
 	WHERE t.typtype IN ('e', 'd', 'r', 'b', 'p') AND NOT EXISTS (SELECT 1 FROM pg_type el WHERE el.typarray = t.oid) AND ` + userSchema + ` AND ` + notMember("pg_type", "t.oid")
 }
 
-var policies = `SELECT 'policy ' || p.polrelid::regclass::text || '.' || quote_ident(p.polname), p.polcmd || ' permissive=' || p.polpermissive
+var policies = `SELECT 'policy ' || p.polrelid::regclass::text || '.' || quote_ident(p.polname), p.polcmd::text || ' permissive=' || p.polpermissive
 		|| ' to ' || (SELECT string_agg(CASE r WHEN 0 THEN 'public' ELSE pg_get_userbyid(r) END, ',' ORDER BY pg_get_userbyid(r)) FROM unnest(p.polroles) r)
 		|| coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '') || coalesce(' check ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
 	FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE ` + userSchema
@@ -133,7 +133,7 @@ const extensions = `SELECT 'extension ' || quote_ident(e.extname), e.extversion 
 var statistics = `SELECT 'statistics ' || quote_ident(n.nspname) || '.' || quote_ident(s.stxname), pg_get_statisticsobjdef(s.oid) || ' ' || ` + owner("s.stxowner") + `
 	FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace WHERE ` + userSchema
 
-var eventTriggers = `SELECT 'event trigger ' || quote_ident(e.evtname), e.evtevent || ' enabled=' || e.evtenabled || ' ' || e.evtfoid::regprocedure || ' tags=' || coalesce(e.evttags::text, '') || ' ' || ` + owner("e.evtowner") + `
+var eventTriggers = `SELECT 'event trigger ' || quote_ident(e.evtname), e.evtevent || ' enabled=' || e.evtenabled::text || ' ' || e.evtfoid::regprocedure || ' tags=' || coalesce(e.evttags::text, '') || ' ' || ` + owner("e.evtowner") + `
 	FROM pg_event_trigger e WHERE ` + notMember("pg_event_trigger", "e.oid")
 
 var publications = `SELECT 'publication ' || quote_ident(p.pubname), ` + owner("p.pubowner") + ` || ' all=' || p.puballtables || ' ' || p.pubinsert || p.pubupdate || p.pubdelete || p.pubtruncate || ' root=' || p.pubviaroot
@@ -145,7 +145,7 @@ const foreignServers = `SELECT 'foreign server ' || quote_ident(s.srvname), w.fd
 		|| ' users=' || coalesce((SELECT string_agg(m.usename || ':' || md5(coalesce(m.umoptions::text, '')), ',' ORDER BY m.usename) FROM pg_user_mappings m WHERE m.srvid = s.oid), '')
 	FROM pg_foreign_server s JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw`
 
-const defaultPrivileges = `SELECT 'default privileges ' || d.defaclobjtype || ' of ' || pg_get_userbyid(d.defaclrole) || coalesce(' in ' || quote_ident(n.nspname), ''),
+const defaultPrivileges = `SELECT 'default privileges ' || d.defaclobjtype::text || ' of ' || pg_get_userbyid(d.defaclrole) || coalesce(' in ' || quote_ident(n.nspname), ''),
 		coalesce((SELECT string_agg(g::text, ',' ORDER BY g::text COLLATE "C") FROM unnest(d.defaclacl) g), '')
 	FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace`
 

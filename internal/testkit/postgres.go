@@ -25,7 +25,10 @@ const (
 	account        = "postgres" // the server refuses to run as root
 )
 
-// Server is a throwaway PostgreSQL server that trusts everyone on its loopback port and its unix socket.
+// PasswordUser is the one role, made by the test that needs it, that has to give its password.
+const PasswordUser = "password_user"
+
+// Server is a throwaway PostgreSQL server that trusts everyone else on its loopback port and its unix socket.
 type Server struct {
 	Bin  string // the installation's programs
 	Dir  string // 0755; holds data, log and socket
@@ -124,6 +127,15 @@ func (s *Server) initialize(settings []string) error {
 		}
 	}
 	if err := s.run("initdb", "-D", s.Data(), "-U", s.User, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"); err != nil {
+		return err
+	}
+	hba := filepath.Join(s.Data(), "pg_hba.conf")
+	rules, err := os.ReadFile(hba)
+	if err != nil {
+		return err
+	}
+	rules = append([]byte("host all "+PasswordUser+" 127.0.0.1/32 scram-sha-256\n"), rules...)
+	if err := os.WriteFile(hba, rules, 0o600); err != nil { // keeps its owner
 		return err
 	}
 	port, err := freePort()
