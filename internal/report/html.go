@@ -109,7 +109,7 @@ func (v resultView) htmlPhases() []htmlPhase {
 		if p.Status != promotion.Skip {
 			phase.Took = text.Took(p.Took.Time())
 		}
-		if total > 0 {
+		if total > 0 && p.Took > 0 {
 			phase.Share = fmt.Sprintf("%.1f", float64(p.Took)/float64(total)*100)
 		}
 		for _, s := range p.Steps {

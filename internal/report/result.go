@@ -192,7 +192,7 @@ func (v resultView) textProof(p *page) {
 		}
 		return
 	}
-	p.heading("proof that " + v.To + " equals " + cmp.Or(v.Proof.Of, "what it has to be"))
+	p.heading("proof: " + v.To + " compared with " + cmp.Or(v.Proof.Of, "what it has to be"))
 	shown, equal := proofRows(v.Proof)
 	t := text.Table{Head: []string{"", "", "", ""}, Indent: 2}
 	for _, item := range shown {

@@ -108,7 +108,7 @@ func (v resultView) markdownProof(d *document) {
 		return
 	}
 	s := d.section("the proof")
-	s.heading(3, "Proof that ", esc(v.To), " equals ", esc(cmp.Or(v.Proof.Of, "what it has to be")))
+	s.heading(3, "Proof: ", esc(v.To), " compared with ", esc(cmp.Or(v.Proof.Of, "what it has to be")))
 	shown, equal := proofRows(v.Proof)
 	s.para(esc(proofVerdict(v.Proof, len(shown), equal).Text))
 	var rows [][]raw
