@@ -62,3 +62,12 @@ func (e *Engine) CopyTo(ctx context.Context, id, folder string, archive io.Reade
 	}
 	return nil
 }
+
+// CopyRaw is the tar stream of a file or folder of a container, running or not.
+func (e *Engine) CopyRaw(ctx context.Context, id, path string) (io.ReadCloser, error) {
+	r, _, err := e.api.CopyFromContainer(ctx, id, path)
+	if err != nil {
+		return nil, notFound(fmt.Errorf("copy %s out of %s: %w", path, short(id), err))
+	}
+	return r, nil
+}

@@ -30,6 +30,7 @@ networks: {default: {labels: *labels}}
 `
 
 func TestDeployAndFail(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 2)
 	env := map[string]string{"IMAGE": ids[0]}
@@ -92,6 +93,7 @@ func TestDeployAndFail(t *testing.T) {
 }
 
 func TestUpFailsAtOnce(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 1)
 	tests := []struct {
@@ -103,6 +105,7 @@ func TestUpFailsAtOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			m := stack(t, e, `
 services:
   web: {image: "${IMAGE}", command: "${WEB}", restart: "${RESTART}", expose: ["80"], ports: ["127.0.0.1::80"], labels: {dev.promote.test: engine-compose}}
@@ -125,6 +128,7 @@ services:
 }
 
 func TestUpUnhealthyDependency(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 1)
 	m := stack(t, e, `
@@ -145,6 +149,7 @@ services:
 }
 
 func TestUpDeadline(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 1)
 	m := stack(t, e, `
@@ -161,6 +166,7 @@ services:
 }
 
 func TestFailedJobLeavesTheOldRunning(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 1)
 	m := stack(t, e, shopStack, map[string]string{"IMAGE": ids[0], "CODE": "3"})
@@ -189,5 +195,62 @@ func TestFailedJobLeavesTheOldRunning(t *testing.T) {
 	}
 	if c := containers(t, e, m.Project())[m.Project()+"-migrate-1"]; c.State == "running" {
 		t.Error("the job still runs after its deadline")
+	}
+}
+
+func TestKeptServiceHoldsItsNetwork(t *testing.T) {
+	t.Parallel()
+	e := open(t)
+	ids := images(t, e, 1)
+	const text = `
+x-labels: &labels {dev.promote.test: engine-compose}
+services:
+  db: {image: "${IMAGE}", command: serve, labels: *labels}
+  web: {image: "${IMAGE}", command: serve, environment: {V: "${V}"}, labels: *labels}
+networks: {default: {labels: *labels, driver_opts: {com.docker.network.driver.mtu: "${MTU}"}}}
+`
+	m := stack(t, e, text, map[string]string{"IMAGE": ids[0], "V": "1", "MTU": "1400"})
+	mustUp(t, e, m, Deployment{})
+	before := containers(t, e, m.Project())
+	next, err := Load(t.Context(), Source{Project: m.Project(), Directory: m.Directory(), Env: map[string]string{"IMAGE": ids[0], "V": "2", "MTU": "1300"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var warning string
+	err = e.Up(t.Context(), next, Deployment{Keep: []string{"db"}}, func(ev engine.Event) {
+		if ev.Warning {
+			warning = ev.Text
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := containers(t, e, m.Project())
+	db, web := m.Project()+"-db-1", m.Project()+"-web-1"
+	if !after[db].StartedAt.Equal(before[db].StartedAt) || after[web].ID == before[web].ID || after[web].Env["V"] != "2" {
+		t.Errorf("db %+v\nweb %+v", after[db], after[web])
+	}
+	if !strings.Contains(warning, "_default differs") {
+		t.Errorf("warning %q", warning)
+	}
+}
+
+func TestMixedReplicas(t *testing.T) {
+	t.Parallel()
+	e := open(t)
+	ids := images(t, e, 2)
+	for i, id := range ids {
+		name := "pt-mixed-" + string(rune('a'+i))
+		_ = e.RemoveContainer(t.Context(), name)
+		labels := map[string]string{testLabel: testName, "com.docker.compose.project": "ptmixed", "com.docker.compose.service": "api"}
+		ctr, err := e.StartAgent(t.Context(), AgentSpec{Name: name, Image: id, Args: []string{"serve"}, Labels: labels})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.RemoveContainer(context.Background(), ctr) })
+	}
+	var mixed *MixedError
+	if _, err := e.ReleaseOf(t.Context(), "ptmixed"); !errors.As(err, &mixed) || !strings.Contains(err.Error(), "pt-mixed-a") || !strings.Contains(err.Error(), "pt-mixed-b") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -111,6 +111,7 @@ func TestModelRoundTripKeepsHashes(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		_ = os.RemoveAll(m.Directory()) // it is read where the files are not
 		back, err := UnmarshalModel(data)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -3,6 +3,7 @@ package compose
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"math/rand"
@@ -15,6 +16,7 @@ import (
 )
 
 func TestExecIsAConnection(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	id := images(t, e, 1)[0]
 	_ = e.RemoveContainer(t.Context(), "pt-exec")
@@ -22,7 +24,7 @@ func TestExecIsAConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = e.RemoveContainer(t.Context(), ctr) })
+	t.Cleanup(func() { _ = e.RemoveContainer(context.Background(), ctr) })
 
 	var taken *NameTakenError
 	_, err = e.StartAgent(t.Context(), AgentSpec{Name: "pt-exec", Image: id, Labels: labelled})
@@ -84,12 +86,13 @@ func TestExecIsAConnection(t *testing.T) {
 }
 
 func TestRunTool(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	id := images(t, e, 1)[0]
 	if err := e.EnsureVolume(t.Context(), "pt-tool", labelled); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = e.RemoveVolume(t.Context(), "pt-tool") })
+	t.Cleanup(func() { _ = e.RemoveVolume(context.Background(), "pt-tool") })
 	var out bytes.Buffer
 	code, stderr, err := e.RunTool(t.Context(), ToolSpec{
 		Name: "pt-tool", Image: id, Args: []string{"cat"}, Labels: labelled, Stdin: strings.NewReader("hello"), Stdout: &out,
@@ -107,6 +110,7 @@ func TestRunTool(t *testing.T) {
 }
 
 func TestLoadExecutableDynamic(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	self, err := os.Executable()
 	if err != nil {
@@ -121,7 +125,7 @@ func TestLoadExecutableDynamic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = e.RemoveImage(t.Context(), ref) })
+	t.Cleanup(func() { _ = e.RemoveImage(context.Background(), ref) })
 	var out bytes.Buffer
 	code, stderr, err := e.RunTool(t.Context(), ToolSpec{Image: ref, Args: []string{"-test.list", "TestRunTool"}, Labels: labelled, Stdout: &out})
 	if code != 0 || err != nil || !strings.Contains(out.String(), "TestRunTool") {
@@ -138,6 +142,7 @@ func TestLoadExecutableDynamic(t *testing.T) {
 }
 
 func TestTransfer(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 2)
 	got, err := Transfer(t.Context(), e, ids, e, nil)

@@ -66,9 +66,16 @@ type RecordedNetwork struct {
 // Running reports whether the container was at work.
 func (c RecordedContainer) Running() bool { return active(c.State) }
 
-// Record reads the project. injected lists by service the files to carry along, as Model.Injected gives them; one that a
-// container does not have is passed over. Containers of single runs are not part of it.
-func (e *Engine) Record(ctx context.Context, project string, injected map[string][]string) (Record, error) {
+// Record reads the project. m, which may be nil, is a model of it as it runs: from it come the paths of configs and
+// secrets that were copied into the containers, to be carried along, and the dependencies that labels do not tell.
+// Containers of single runs are not part of the record.
+func (e *Engine) Record(ctx context.Context, project string, m *Model) (Record, error) {
+	services := map[string]engine.Service{}
+	if m != nil {
+		for _, s := range m.Services() {
+			services[s.Name] = s
+		}
+	}
 	rec := Record{Format: RecordFormat, Project: project, Taken: time.Now().UTC()}
 	all, err := e.inspectAll(ctx, ofProject(project))
 	if err != nil {
@@ -84,7 +91,8 @@ func (e *Engine) Record(ctx context.Context, project string, injected map[string
 			continue
 		}
 		rc := recorded(in, c, peers)
-		for _, path := range injected[c.Service] {
+		rc.DependsOn = joinDependencies(rc.DependsOn, services[c.Service].DependsOn)
+		for _, path := range services[c.Service].Injected {
 			f, err := e.readFile(ctx, c.ID, path)
 			if errors.Is(err, ErrNotFound) {
 				continue
@@ -104,6 +112,18 @@ func (e *Engine) Record(ctx context.Context, project string, injected map[string
 		return rec, fmt.Errorf("record: %w", err)
 	}
 	return rec, nil
+}
+
+// joinDependencies adds to what the labels say what only the model knows: old programs wrote no such label, and a
+// deployment whose one-shots were run before leaves them out.
+func joinDependencies(labels, model []engine.Dependency) []engine.Dependency {
+	out := slices.Clone(labels)
+	for _, d := range model {
+		if !slices.ContainsFunc(out, func(o engine.Dependency) bool { return o.Service == d.Service }) {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func recorded(in container.InspectResponse, c engine.Container, peers map[string]string) RecordedContainer {

@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ networks:
 // files inside, and the networks.
 func exact(t *testing.T, e *Engine, m *Model) map[string]string {
 	t.Helper()
-	rec, err := e.Record(t.Context(), m.Project(), m.Injected())
+	rec, err := e.Record(t.Context(), m.Project(), m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,12 +113,13 @@ func lineDiff(want, got string) string {
 }
 
 func TestRestoreIsExact(t *testing.T) {
+	t.Parallel()
 	e := open(t)
 	ids := images(t, e, 2)
 	if err := e.TagImage(t.Context(), ids[0], "promote-test/moving:latest"); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = e.RemoveImage(t.Context(), "promote-test/moving:latest") })
+	t.Cleanup(func() { _ = e.RemoveImage(context.Background(), "promote-test/moving:latest") })
 	env := map[string]string{"IMAGE": "promote-test/moving:latest", "FIXED": "pt-fixed-name", "TOKEN": "t0ken"}
 	m := stack(t, e, exactStack, env)
 	p := m.Project()
@@ -131,7 +133,7 @@ func TestRestoreIsExact(t *testing.T) {
 			t.Fatalf("the record of %s lacks injected files:\n%.600s", name, text)
 		}
 	}
-	rec, err := e.Record(t.Context(), p, m.Injected())
+	rec, err := e.Record(t.Context(), p, m)
 	if err != nil {
 		t.Fatal(err)
 	}

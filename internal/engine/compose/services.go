@@ -154,13 +154,11 @@ func (m *Model) Volumes() []engine.ModelVolume {
 	return out
 }
 
-// Injected lists, by service, the paths of configs and secrets that are copied into containers.
-func (m *Model) Injected() map[string][]string {
+// Needs lists by service what it depends on, for Stop.
+func (m *Model) Needs() map[string][]string {
 	out := map[string][]string{}
-	for _, s := range m.Services() {
-		if len(s.Injected) > 0 {
-			out[s.Name] = s.Injected
-		}
+	for name, s := range m.project.Services {
+		out[name] = slices.Sorted(maps.Keys(s.DependsOn))
 	}
 	return out
 }
