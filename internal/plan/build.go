@@ -45,6 +45,8 @@ type Input struct {
 	Tool     string
 	Now      time.Time
 	Backup   string // name of the exported backup
+	// CopyName names a copy of a database so that its server accepts the name and promote knows it again.
+	CopyName func(database, kind, id string) string
 	// ReplaceDatastores lets datastores be replaced like any other service.
 	ReplaceDatastores bool
 }
@@ -114,12 +116,13 @@ func (b *builder) changes() {
 				b.warn("%s runs another image than in %s (%s there, %s here): it is kept as it is", svc.Name, b.in.From.Environment, name(image.Ref, image.ID), name(c.FromName, c.From))
 			}
 			c.To, c.ToName = c.From, c.FromName
+		case !promoted && !runs:
+			c.Action, c.Reason = Leave, "runs neither in "+b.in.From.Environment+" nor at the target"
+		case !promoted && svc.OneShot:
+			c.Action, c.Reason, c.To, c.ToName = Run, "a one-shot of the target alone: it keeps its image", c.From, c.FromName
 		case !promoted:
-			c.Action, c.To, c.ToName = Leave, c.From, c.FromName
-			c.Reason = "does not run in " + b.in.From.Environment + ": not part of the release"
-			if !runs {
-				c.Reason += ", nor at the target"
-			}
+			// It is stopped with the rest: it may hold sessions of the database, or addresses of what is replaced.
+			c.Action, c.Reason, c.To, c.ToName = Replace, "not in "+b.in.From.Environment+": it keeps its image", c.From, c.FromName
 		case svc.OneShot:
 			c.Action, c.Reason = Run, "a one-shot of the release"
 		case !runs:
@@ -205,7 +208,7 @@ func (b *builder) steps() {
 			b.warn("database %s: the user %s may not clone it, so a rollback restores a dump of it instead, which takes longer%s", db.Name, server.User, grants(db.Rights.Missing))
 		}
 		add("copy-database "+label(server, db), promotion.Shutdown, step.Agent, &step.CopyDatabase{
-			Server: server.Name, Database: db.Name, Way: way, As: CopyName(db.Name, "restore", id), Aside: CopyName(db.Name, "failed", id), Bytes: db.Size,
+			Server: server.Name, Database: db.Name, Way: way, As: b.in.CopyName(db.Name, "restore", id), Aside: b.in.CopyName(db.Name, "failed", id), Bytes: db.Size,
 		})
 	})
 	for _, v := range b.in.To.Volumes {

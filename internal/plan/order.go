@@ -2,11 +2,8 @@ package plan
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // Order sorts services so that every one comes after those it depends on, and by name where that leaves a choice. A cycle,
@@ -39,31 +36,6 @@ func Order(services []Service) []Service {
 		visit(s)
 	}
 	return out
-}
-
-// CopyName is the name of a copy of a database, at most 63 bytes as PostgreSQL allows, cut at a rune and told apart by a
-// digest where it had to be cut.
-func CopyName(database, kind, id string) string {
-	suffix := "__" + kind + "_" + strings.ReplaceAll(id, "-", "_")
-	const limit = 63
-	if len(suffix) > 40 {
-		suffix = suffix[:32] + "_" + hash(suffix)[:7]
-	}
-	if len(database)+len(suffix) <= limit {
-		return database + suffix
-	}
-	mark := "_" + hash(database)[:6]
-	keep := limit - len(suffix) - len(mark)
-	cut := database[:min(keep, len(database))]
-	for !utf8.ValidString(cut) {
-		cut = cut[:len(cut)-1]
-	}
-	return cut + mark + suffix
-}
-
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
 }
 
 func short(id string) string {

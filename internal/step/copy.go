@@ -102,7 +102,7 @@ func (s *CopyDatabase) Undo(ctx context.Context, t *Target) error {
 			return err
 		}
 		if !swapped {
-			if err := db.Load(ctx, s.File(), s.As, s.Database, func(done, total int64) { t.Progress(done, total, "bytes", "") }); err != nil {
+			if err := db.Load(ctx, s.File(), s.As, t.ID, func(done, total int64) { t.Progress(done, total, "bytes", "") }); err != nil {
 				return err
 			}
 		}

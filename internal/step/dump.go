@@ -20,6 +20,11 @@ func DumpFile(server, database string) string {
 	return path.Join("backup", "databases", digest(server+"\x00"+database)+".dump.zst")
 }
 
+// DumpNote is where the restore point holds what is known of that dump.
+func DumpNote(server, database string) string {
+	return path.Join("dumps", digest(server+"\x00"+database)+".note.json")
+}
+
 // Describe implements Step.
 func (s *DumpDatabase) Describe() string {
 	return fmt.Sprintf("dump database %s (%s) online and decode the whole dump again", s.Database, Bytes(s.Bytes))
@@ -38,12 +43,12 @@ func (s *DumpDatabase) Do(ctx context.Context, t *Target) error {
 		return err
 	}
 	dump.Server, dump.Database, dump.File = s.Server, s.Database, DumpFile(s.Server, s.Database)
-	data, err := json.MarshalIndent(dump, "", "  ")
+	data, err := json.Marshal(dump)
 	if err != nil {
 		return err
 	}
 	t.Note("info", fmt.Sprintf("dump of %s: %s, %s compressed, %d tables, decoded", s.Database, Bytes(dump.Raw), Bytes(dump.Size), dump.Tables))
-	return t.Point.Write(dump.File+".json", data)
+	return t.Point.Write(DumpNote(s.Server, s.Database), data)
 }
 
 // Undo implements Step.

@@ -95,7 +95,7 @@ type Database interface {
 	// Dump writes a verified portable dump to the restore point.
 	Dump(ctx context.Context, database, file string, progress func(done, total int64)) (Dump, error)
 	// Load restores a dump of the restore point into a new database.
-	Load(ctx context.Context, file, into string, like string, progress func(done, total int64)) error
+	Load(ctx context.Context, file, into, promotion string, progress func(done, total int64)) error
 }
 
 // Dump is a portable dump as it was taken.

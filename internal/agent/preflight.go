@@ -1,0 +1,164 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/step"
+)
+
+// preflight proves at the target what only the target can prove. It touches nothing but throwaway objects.
+func (s *Server) preflight(ctx context.Context, in *json.Decoder, _ *answer) (any, error) {
+	req, err := decode[PreflightRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	p := prover{s: s, req: req, env: s.environment(req.Spec)}
+	if err := p.state(); err != nil {
+		p.add("state", promotion.Fail, err.Error(), "free the state volume "+StateVolume(req.Spec.Project)+", or make it writable")
+	} else {
+		p.add("state", promotion.Pass, "the state volume "+StateVolume(req.Spec.Project)+" is writable, no promotion is unfinished", "")
+	}
+	p.hold()
+	p.room()
+	p.databases(ctx)
+	p.checkout(ctx)
+	return p.checks, nil
+}
+
+type prover struct {
+	s      *Server
+	req    PreflightRequest
+	env    *environment
+	checks []promotion.Check
+}
+
+func (p *prover) add(name string, status promotion.Status, message, hint string) {
+	p.checks = append(p.checks, promotion.Check{
+		Category: "target", Name: name, Environment: p.req.Spec.Environment, Status: status, Critical: status == promotion.Fail || status == promotion.Error, Message: message, Hint: hint,
+	})
+}
+
+// state proves that the journal can be written, and that nothing is unfinished.
+func (p *prover) state() error {
+	if err := p.s.store.Writable(); err != nil {
+		return err
+	}
+	left, err := p.s.store.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		if e.Err != nil {
+			return fmt.Errorf("the journal of promotion %s cannot be read: %w", e.ID, e.Err)
+		}
+		if e.State.RollingBack {
+			return fmt.Errorf("promotion %s is unfinished (%s): promote recover ends it", e.ID, e.State.Phase)
+		}
+	}
+	return nil
+}
+
+func (p *prover) hold() {
+	hold, held, err := p.s.store.Held(p.req.Plan.Release.ID)
+	switch {
+	case err != nil:
+		p.add("hold", promotion.Error, err.Error(), "")
+	case held:
+		e := heldError(p.req.Plan.Release.ID, hold)
+		p.add("hold", promotion.Fail, e.Message, e.Hint)
+	default:
+		p.add("hold", promotion.Pass, "release "+p.req.Plan.Release.ID+" is not on hold", "")
+	}
+}
+
+// room compares what the promotion needs with what is free, leaving a tenth of the disk alone.
+func (p *prover) room() {
+	free, total := disk(StateDir)
+	need := p.req.Plan.Estimate.Disk
+	message := fmt.Sprintf("%s needed for copies, backup and images, %s free of %s", step.Bytes(need), step.Bytes(free), step.Bytes(total))
+	switch {
+	case total == 0:
+		p.add("disk", promotion.Error, "the free space of the engine's disk could not be read", "")
+	case need > free:
+		p.add("disk", promotion.Fail, message, "free space on the engine's host (docker system df), or shorten what is kept")
+	case free-need < total/20:
+		p.add("disk", promotion.Warn, message+": less than 5 % would be left", "free space on the engine's host (docker system df)")
+	default:
+		p.add("disk", promotion.Pass, message, "")
+	}
+}
+
+// databases tries for real, on throwaway databases, what a rollback will need.
+func (p *prover) databases(ctx context.Context) {
+	for _, item := range p.req.Plan.Steps {
+		c, ok := item.Step.(*step.CopyDatabase)
+		if !ok {
+			continue
+		}
+		name := "rollback of " + c.Database
+		db, err := p.env.database(ctx, c.Server, point{})
+		if err != nil {
+			p.add(name, promotion.Fail, err.Error(), "see databases in the configuration")
+			continue
+		}
+		err = db.pg.Probe(ctx, c.Database)
+		switch {
+		case err == nil && c.Way == step.Clone:
+			p.add(name, promotion.Pass, "clone and swap were tried on a throwaway database", "")
+		case err == nil:
+			p.add(name, promotion.Warn, "a dump is restored into a new database and swapped in: the user may not clone", "")
+		default:
+			p.add(name, promotion.Fail, "a rollback is not possible: "+err.Error(), p.grants(ctx, db, c.Database))
+		}
+	}
+}
+
+func (p *prover) grants(ctx context.Context, db *database, name string) string {
+	rights, err := db.pg.Rights(ctx, name)
+	if err != nil {
+		return ""
+	}
+	hint := ""
+	for _, m := range rights.Missing {
+		if hint != "" {
+			hint += "; "
+		}
+		hint += m.Grant
+	}
+	if hint != "" {
+		hint = "as an administrator of the server: " + hint
+	}
+	return hint
+}
+
+func (p *prover) checkout(ctx context.Context) {
+	for _, item := range p.req.Plan.Steps {
+		m, ok := item.Step.(*step.MoveCheckout)
+		if !ok {
+			continue
+		}
+		t := step.Target{Checkout: &checkout{env: p.env}}
+		if err := m.Check(ctx, &t); err != nil {
+			p.add("checkout", promotion.Fail, err.Error(), "")
+		} else {
+			p.add("checkout", promotion.Pass, m.Path+" is clean", "")
+		}
+	}
+}
+
+// readCheckout reads a checkout of the engine's host, for the plan.
+func (s *Server) readCheckout(ctx context.Context, in *json.Decoder, _ *answer) (any, error) {
+	req, err := decode[CheckoutRequest](in)
+	if err != nil {
+		return nil, err
+	}
+	if req.Path == "" {
+		return nil, errors.New("no checkout named")
+	}
+	commit, branch, dirty, err := (&checkout{env: s.environment(req.Spec)}).Head(ctx, req.Path)
+	return CheckoutState{Commit: commit, Branch: branch, Dirty: dirty}, err
+}

@@ -1,0 +1,254 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/org/promote-action/internal/engine/compose"
+	"github.com/org/promote-action/internal/journal"
+	"github.com/org/promote-action/internal/promote"
+	"github.com/org/promote-action/internal/promotion"
+)
+
+// Socket is where an agent listens: an abstract socket of its own network namespace, so that no stale file can be left.
+const Socket = "@promote-agent"
+
+// Options say what an agent is for.
+type Options struct {
+	Project  string
+	Version  string
+	Reader   bool          // reads only, and ends with its caller
+	StateDir string        // where the state volume is mounted; empty for a reader without one
+	Patience time.Duration // how long a promotion that has touched nothing waits for its driver; 0 is 45 s
+}
+
+// Server is the agent.
+type Server struct {
+	options Options
+	engine  *compose.Engine
+	store   *journal.Store
+	self    string // id of the own container
+
+	calls atomic.Int64 // under way
+	last  atomic.Int64 // end of the last call, Unix nanoseconds
+
+	mu      sync.Mutex
+	current *running
+	leaving bool
+	stop    context.CancelFunc
+}
+
+// Serve runs an agent until it has nothing more to do or ctx ends. A promoting agent first takes the lock of the state
+// volume, and goes on with what a killed predecessor left.
+func Serve(ctx context.Context, o Options) error {
+	if o.Patience <= 0 {
+		o.Patience = 45 * time.Second
+	}
+	listener, err := net.Listen("unix", Socket)
+	if err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	e, err := compose.Open(ctx, engineEndpoint())
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := &Server{options: o, engine: e, stop: cancel}
+	s.self, _ = os.Hostname()
+	s.last.Store(time.Now().UnixNano())
+	if o.StateDir != "" {
+		if o.Reader {
+			s.store, err = journal.OpenStore(o.StateDir)
+		} else {
+			s.store, err = journal.OpenStore(o.StateDir)
+		}
+		if err != nil && !o.Reader {
+			return err
+		}
+	}
+	if !o.Reader {
+		lock, err := s.store.Lock()
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+		if err := s.takeUp(); err != nil {
+			fmt.Fprintln(os.Stderr, "agent:", err)
+		}
+		go s.watch(ctx)
+	}
+	server := &http.Server{Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	for name, method := range s.methods() {
+		mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
+			s.calls.Add(1)
+			defer func() {
+				s.last.Store(time.Now().UnixNano())
+				s.calls.Add(-1)
+			}()
+			if got := r.Header.Get("Promote-Protocol"); got != fmt.Sprint(Protocol) && name != "info" {
+				newAnswer(w).end(nil, &Error{
+					Message: fmt.Sprintf("the agent of %s is promote %s, which speaks another protocol (%d) than this one (%s)", s.options.Project, s.options.Version, Protocol, got),
+					Hint:    "use promote " + s.options.Version + " until its promotion is over",
+					Outcome: promotion.Locked,
+				})
+				return
+			}
+			a := newAnswer(w)
+			result, err := method(r.Context(), json.NewDecoder(r.Body), a)
+			a.end(result, err)
+		})
+	}
+	return mux
+}
+
+// method is one call: it decodes its request, may send events, and returns the result.
+type method func(ctx context.Context, in *json.Decoder, a *answer) (any, error)
+
+// takeUp loads what a predecessor left. A promotion that has touched the target goes on at once, without its driver.
+func (s *Server) takeUp() error {
+	left, err := s.store.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, entry := range left {
+		if entry.Err != nil {
+			return fmt.Errorf("promotion %s: %w", entry.ID, entry.Err)
+		}
+		r, err := s.load(entry.ID)
+		if err != nil {
+			return err
+		}
+		if !r.runner.Begun() && !entry.State.RollingBack {
+			r.close()
+			continue
+		}
+		s.current = r
+		phases := r.asked()
+		return r.start(func(ctx context.Context) (promotion.Outcome, error) { return r.runner.Resume(ctx, phases) })
+	}
+	return nil
+}
+
+// watch ends the agent when there is nothing left to do, and a promotion that was left alone.
+func (s *Server) watch(ctx context.Context) {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			s.look(ctx)
+		}
+	}
+}
+
+func (s *Server) look(ctx context.Context) {
+	s.mu.Lock()
+	r, leaving := s.current, s.leaving
+	s.mu.Unlock()
+	quiet := time.Duration(0)
+	if s.calls.Load() == 0 {
+		quiet = time.Since(time.Unix(0, s.last.Load()))
+	}
+	switch {
+	case r == nil || r.over():
+		if (leaving && quiet > 0) || quiet > s.after(r) {
+			if r != nil {
+				if _, idle := r.idle(); !idle {
+					return
+				}
+			}
+			s.leave(ctx)
+		}
+	case !r.runner.Begun():
+		if leaving && quiet > 0 {
+			s.leave(ctx)
+		} else if quiet > s.options.Patience {
+			if !r.stop(fmt.Errorf("%w: the driver vanished before anything was touched", promote.ErrCancelled)) {
+				_ = r.runner.Abandon(promotion.Canceled, "the driver vanished before anything was touched")
+			}
+		}
+	default:
+		since, idle := r.idle()
+		rest := r.plan.Policy.PhaseDeadline.Time()
+		if idle && rest > 0 && time.Since(since) > rest {
+			_ = r.start(func(ctx context.Context) (promotion.Outcome, error) {
+				return r.runner.Back(ctx, fmt.Sprintf("left between two phases for more than %s", rest), promote.RollbackOptions{}, false)
+			})
+		}
+	}
+}
+
+// after is how long a finished agent waits for a driver to read the end of the story.
+func (s *Server) after(r *running) time.Duration {
+	if r == nil {
+		return s.options.Patience
+	}
+	return 5 * time.Second
+}
+
+// leave removes the own container, which also ends this process. The lock goes with it.
+func (s *Server) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	s.mu.Lock()
+	if s.current != nil {
+		s.current.close()
+		s.current = nil
+	}
+	s.mu.Unlock()
+	_ = s.engine.SetRestartPolicy(ctx, s.self, "no")
+	_ = s.engine.RemoveContainer(ctx, s.self)
+	s.stop()
+}
+
+// open returns the promotion with that id, loading it when no other is under way.
+func (s *Server) open(id string) (*running, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current != nil && s.current.id == id {
+		return s.current, nil
+	}
+	if s.current != nil {
+		if !s.current.over() && s.current.runner.Begun() {
+			return nil, &Error{Message: fmt.Sprintf("promotion %s is under way (%s)", s.current.id, s.current.journal.State().Phase), Outcome: promotion.Locked}
+		}
+		if _, idle := s.current.idle(); !idle {
+			return nil, ErrBusy
+		}
+		s.current.close()
+		s.current = nil
+	}
+	r, err := s.load(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &Error{Message: fmt.Sprintf("no promotion %s at the target", id), Hint: "promote history lists them", Outcome: promotion.Refused}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.current = r
+	return r, nil
+}

@@ -1,0 +1,227 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/org/promote-action/internal/engine"
+	"github.com/org/promote-action/internal/engine/compose"
+	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/step"
+)
+
+// stack makes a Compose project a step.Stack.
+type stack struct {
+	env   *environment
+	model []byte // of the new release
+}
+
+func (s *stack) project() string { return s.env.spec.Project }
+
+// Record implements step.Stack.
+func (s *stack) Record(ctx context.Context) ([]byte, error) {
+	var model *compose.Model
+	if len(s.model) > 0 {
+		var err error
+		if model, err = compose.UnmarshalModel(s.model); err != nil {
+			return nil, err
+		}
+	}
+	record, err := s.env.engine.Record(ctx, s.project(), model)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(record)
+}
+
+// Stop implements step.Stack.
+func (s *stack) Stop(ctx context.Context, services []string, onEvent func(string)) ([]step.Stopped, error) {
+	ended, err := s.env.engine.Stop(ctx, s.project(), services, s.needs(), text(onEvent))
+	out := make([]step.Stopped, 0, len(ended))
+	for _, e := range ended {
+		out = append(out, step.Stopped{Container: e.Container, Code: e.ExitCode, Killed: e.Killed, Took: e.Took})
+	}
+	return out, err
+}
+
+// needs are the dependencies as the model has them, for containers that do not say so themselves.
+func (s *stack) needs() map[string][]string {
+	needs := map[string][]string{}
+	for name, svc := range s.env.spec.Services {
+		for _, d := range svc.DependsOn {
+			needs[name] = append(needs[name], d.Service)
+		}
+	}
+	return needs
+}
+
+// RunJob implements step.Stack.
+func (s *stack) RunJob(ctx context.Context, service string, onLine func(string)) error {
+	model, err := compose.UnmarshalModel(s.model)
+	if err != nil {
+		return err
+	}
+	result, err := s.env.engine.RunJob(ctx, model, service, onLine)
+	if err != nil {
+		return failure(err)
+	}
+	if result.Code != 0 {
+		return &step.ServiceError{Service: service, Container: result.Container, Reason: fmt.Sprintf("the one-shot ended with code %d", result.Code), Log: tail(result.Tail)}
+	}
+	return nil
+}
+
+// Up implements step.Stack.
+func (s *stack) Up(ctx context.Context, up step.Up, onEvent func(string)) error {
+	model, err := compose.UnmarshalModel(s.model)
+	if err != nil {
+		return err
+	}
+	if err := s.env.part(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := s.bounded(ctx, up.Services)
+	defer cancel()
+	return failure(s.env.engine.Up(ctx, model, compose.Deployment{Services: up.Services, Keep: up.Keep, JobsDone: up.JobsDone}, text(onEvent)))
+}
+
+// bounded limits ctx to what the slowest of the services may take to start, with a minute for everything around it.
+func (s *stack) bounded(ctx context.Context, services []string) (context.Context, context.CancelFunc) {
+	var longest time.Duration
+	for _, name := range services {
+		longest = max(longest, s.env.spec.Services[name].StartupTimeout)
+	}
+	if longest == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, longest+time.Minute, fmt.Errorf("the services were not healthy within %s", longest))
+}
+
+// WaitHealthy implements step.Stack.
+func (s *stack) WaitHealthy(ctx context.Context, want []step.Want, onEvent func(string)) error {
+	wants := make([]engine.Want, 0, len(want))
+	for _, w := range want {
+		spec := s.env.spec.Services[w.Service]
+		wants = append(wants, engine.Want{Service: w.Service, Image: w.ImageID, Timeout: w.Timeout.Time(), Replicas: spec.Replicas, OneShot: spec.OneShot})
+	}
+	return failure(s.env.engine.WaitHealthy(ctx, s.project(), wants, func(w engine.Waiting) { onEvent(w.Service + ": " + w.Text) }))
+}
+
+func decodeRecord(data []byte) (compose.Record, error) {
+	var record compose.Record
+	if err := json.Unmarshal(data, &record); err != nil {
+		return record, fmt.Errorf("record of the previous release: %w", err)
+	}
+	return record, nil
+}
+
+// Discard implements step.Stack.
+func (s *stack) Discard(ctx context.Context, data []byte, services []string, onEvent func(string)) error {
+	record, err := decodeRecord(data)
+	if err != nil {
+		return err
+	}
+	if err := s.env.part(ctx); err != nil {
+		return err
+	}
+	return failure(s.env.engine.Discard(ctx, record, services, text(onEvent)))
+}
+
+// Restore implements step.Stack.
+func (s *stack) Restore(ctx context.Context, data []byte, services []string, onEvent func(string)) error {
+	record, err := decodeRecord(data)
+	if err != nil {
+		return err
+	}
+	if err := s.env.part(ctx); err != nil {
+		return err
+	}
+	if err := s.env.engine.Restore(ctx, record, compose.RestoreOptions{Services: services}, text(onEvent)); err != nil {
+		return failure(err)
+	}
+	ctx, cancel := s.bounded(ctx, services)
+	defer cancel()
+	return failure(s.env.engine.WaitHealthy(ctx, s.project(), record.WantsOf(services, 0), func(w engine.Waiting) { onEvent(w.Service + ": " + w.Text) }))
+}
+
+// Compare implements step.Stack.
+func (s *stack) Compare(ctx context.Context, data []byte, services []string) ([]promotion.ProofItem, error) {
+	record, err := decodeRecord(data)
+	if err != nil {
+		return nil, err
+	}
+	comparisons, err := s.env.engine.Compare(ctx, record, services)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]promotion.ProofItem, 0, 2*len(comparisons))
+	for _, d := range comparisons {
+		items = append(items,
+			promotion.ProofItem{Area: "images", Name: d.Container, Want: short(d.WantImage), Got: short(d.GotImage), Equal: d.WantImage == d.GotImage, Reason: d.Problem},
+			promotion.ProofItem{Area: "configuration", Name: d.Container, Want: short(d.WantConfig), Got: short(d.GotConfig), Equal: d.WantConfig == d.GotConfig, Reason: d.Problem},
+		)
+	}
+	return items, nil
+}
+
+// Restarts implements step.Stack.
+func (s *stack) Restarts(ctx context.Context, services []string) (map[string]int, []string, error) {
+	all, err := s.env.engine.Containers(ctx, s.project())
+	if err != nil {
+		return nil, nil, err
+	}
+	counts := map[string]int{}
+	var down []string
+	for _, c := range all {
+		if c.OneOff || !slices.Contains(services, c.Service) || s.env.spec.Services[c.Service].OneShot {
+			continue
+		}
+		counts[c.Name] = c.Restarts
+		if c.State != "running" || c.Health == "unhealthy" {
+			down = append(down, c.Name)
+		}
+	}
+	return counts, down, nil
+}
+
+// text turns the engine's events into lines.
+func text(onEvent func(string)) func(engine.Event) {
+	return func(e engine.Event) {
+		if e.Text != "" {
+			onEvent(e.Text)
+		}
+	}
+}
+
+// failure turns what the engine says of a service into what a step says.
+func failure(err error) error {
+	var u *engine.UnhealthyError
+	if !errors.As(err, &u) {
+		return err
+	}
+	s := &step.ServiceError{Service: u.Service, Container: u.Container, Reason: u.Reason, Log: u.Log, Err: err}
+	for _, p := range u.Health {
+		s.Health = append(s.Health, fmt.Sprintf("%s exit %d: %s", p.Time.UTC().Format("15:04:05"), p.Exit, oneLine(p.Output)))
+	}
+	return s
+}
+
+func oneLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	return s[:min(len(s), 300)]
+}
+
+func tail(s string) []string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	return lines[max(0, len(lines)-20):]
+}
+
+func short(id string) string {
+	id = strings.TrimPrefix(id, "sha256:")
+	return id[:min(len(id), 12)]
+}

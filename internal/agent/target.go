@@ -1,0 +1,142 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/org/promote-action/internal/engine"
+	"github.com/org/promote-action/internal/engine/compose"
+	"github.com/org/promote-action/internal/postgres"
+	"github.com/org/promote-action/internal/step"
+)
+
+// target wires a promotion's steps to this agent's engine.
+func (s *Server) target(r *running, model []byte) step.Target {
+	env := s.environment(r.spec)
+	p := point{dir: r.folder.Restore(), bundle: &bundle{}, seal: func(ctx context.Context, p point) error { return s.seal(ctx, r, p) }}
+	return step.Target{
+		ID: r.id, Project: r.spec.Project,
+		Stack:  &stack{env: env, model: model},
+		Images: images{s.engine},
+		Databases: func(name string) (step.Database, error) {
+			return env.database(context.Background(), name, p)
+		},
+		Volumes:  &volumes{env: env, point: p},
+		Checkout: &checkout{env: env},
+		Checks:   &checks{env: env, plan: r.plan, point: p},
+		Point:    p,
+	}
+}
+
+// database opens a server of the environment by its name.
+func (e *environment) database(ctx context.Context, name string, p point) (*database, error) {
+	all, err := e.containers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.join(ctx, all); err != nil {
+		return nil, err
+	}
+	// The network that was just joined may have given the server another address to be reached at.
+	if all, err = e.containers(ctx); err != nil {
+		return nil, err
+	}
+	servers, err := e.servers(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(servers, func(s databaseServer) bool { return s.name == name })
+	if at < 0 {
+		return nil, fmt.Errorf("database server %s is not there any more", name)
+	}
+	pg, err := servers[at].open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &database{found: servers[at], pg: pg, tools: e.tools(servers[at]), point: p}, nil
+}
+
+// images are the engine's.
+type images struct{ engine *compose.Engine }
+
+// Tag implements step.Images.
+func (i images) Tag(ctx context.Context, id, ref string) error {
+	return i.engine.TagImage(ctx, id, ref)
+}
+
+// Untag implements step.Images.
+func (i images) Untag(ctx context.Context, ref string) error { return i.engine.RemoveImage(ctx, ref) }
+
+// Has implements step.Images.
+func (i images) Has(ctx context.Context, id string) (bool, error) { return i.engine.HasImage(ctx, id) }
+
+// toolbox runs the server's own client programs in containers of its image, beside it: paths below the state folder are
+// the same there and here.
+type toolbox struct {
+	env   *environment
+	found databaseServer
+}
+
+func (e *environment) tools(found databaseServer) postgres.Tools {
+	return &toolbox{env: e, found: found}
+}
+
+// Dir implements postgres.Tools.
+func (t *toolbox) Dir() string { return path.Join(StateDir, "tmp") }
+
+// Run implements postgres.Tools.
+func (t *toolbox) Run(ctx context.Context, tool postgres.Tool) error {
+	env := map[string]string{"HOME": "/tmp", "LC_ALL": "C", "PATH": cmp.Or(t.found.container.Env["PATH"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")}
+	for _, kv := range tool.Env {
+		for i := range kv {
+			if kv[i] == '=' {
+				env[kv[:i]] = kv[i+1:]
+				break
+			}
+		}
+	}
+	code, stderr, err := t.env.engine.RunTool(ctx, compose.ToolSpec{
+		Image: t.found.container.ImageID, Entrypoint: []string{tool.Program}, Args: tool.Args, Env: env, User: "0:0", NetworkContainer: t.found.container.ID,
+		Mounts: []engine.Mount{{Type: "volume", Name: StateVolume(t.env.spec.Project), Target: StateDir, RW: true}},
+		Labels: t.env.labels("tool"),
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", tool.Program, err)
+	}
+	if code != 0 {
+		return fmt.Errorf("%s: exit status %d: %s", tool.Program, code, stderr)
+	}
+	return nil
+}
+
+func (e *environment) labels(role string) map[string]string {
+	return map[string]string{LabelRole: role, LabelProject: e.spec.Project}
+}
+
+// helper runs this program itself in a container with other mounts.
+func (e *environment) helper(ctx context.Context, mounts []engine.Mount, args ...string) (string, error) {
+	var out limited
+	code, stderr, err := e.engine.RunTool(ctx, compose.ToolSpec{
+		Image: e.spec.Image, Args: append([]string{"agent"}, args...), User: "0:0", Mounts: mounts, Labels: e.labels("tool"), Stdout: &out,
+	})
+	if err != nil {
+		return "", err
+	}
+	if code != 0 {
+		return "", fmt.Errorf("%s: exit status %d: %s", args[0], code, stderr)
+	}
+	return out.String(), nil
+}
+
+// limited keeps the first 64 KiB of what a helper prints.
+type limited struct{ buf []byte }
+
+func (l *limited) Write(p []byte) (int, error) {
+	l.buf = append(l.buf, p[:min(len(p), 64<<10-len(l.buf))]...)
+	return len(p), nil
+}
+
+func (l *limited) String() string { return string(l.buf) }

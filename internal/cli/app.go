@@ -1,0 +1,231 @@
+package cli
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/org/promote-action/internal/config"
+	"github.com/org/promote-action/internal/driver"
+	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/redact"
+	"github.com/org/promote-action/internal/report"
+	"github.com/org/promote-action/internal/terminal"
+)
+
+// version is set by the release build.
+var version = ""
+
+// Version is the version of this program: that of the release, or of the source it was built from.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "devel"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "devel-" + s.Value[:12]
+		}
+	}
+	return "devel"
+}
+
+// app is one run of the program.
+type app struct {
+	process Process
+	secrets redact.Redactor
+
+	configPath string
+	format     string
+	output     string
+	logDir     string
+
+	logPath string
+	closers []func()
+}
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+func (a *app) kind() terminal.Kind    { return terminal.Detect(a.process.Stdout, a.process.Getenv) }
+func (a *app) kindErr() terminal.Kind { return terminal.Detect(a.process.Stderr, a.process.Getenv) }
+
+// root is the whole command tree.
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "promote",
+		Short:         "Move a tested release from one environment to another, and give the target back when it goes wrong",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configPath, "config", "", "configuration `file` (default: .github/promote.yml, looked for upwards)")
+	flags.StringVar(&a.format, "format", "text", "`form` of the result: text, json, markdown, junit or html")
+	flags.StringVar(&a.output, "output", "", "write the result to a `file` instead of standard output")
+	flags.StringVar(&a.logDir, "log-dir", "", "`folder` for log files (default: the working directory)")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err.Error(), cmd.CommandPath() + " --help"}
+	})
+	root.AddCommand(a.planCommand(), a.runCommand(), a.testCommand(), a.agentCommand(), a.versionCommand())
+	return root
+}
+
+// load reads the configuration.
+func (a *app) load() (*config.Config, error) {
+	path := a.configPath
+	if path == "" {
+		dir, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		if path, err = config.Find(dir); err != nil {
+			return nil, err
+		}
+	}
+	return config.Load(path, a.process.Lookup)
+}
+
+// driver makes the driver for a command; its log file is named like the command's.
+func (a *app) driver(logName string, phases ...promotion.Phase) (*driver.Driver, error) {
+	if _, err := report.ParseFormat(a.format); err != nil {
+		return nil, err
+	}
+	cfg, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	view, err := a.view(cfg, logName, phases)
+	if err != nil {
+		return nil, err
+	}
+	d := &driver.Driver{
+		Config: cfg, View: view, Executable: exe, Version: Version(), By: driver.Who(a.process.Getenv), Run: a.runName(), Redact: func(s string) { a.secrets.Add(s) },
+		Environ: func() []string { return a.process.Environ },
+	}
+	a.closers = append(a.closers, d.Close)
+	return d, nil
+}
+
+// runName is the run in a promotion's id: the workflow's, or a random word.
+func (a *app) runName() string {
+	if run := a.process.Getenv("GITHUB_RUN_ID"); run != "" {
+		if attempt := a.process.Getenv("GITHUB_RUN_ATTEMPT"); attempt != "" && attempt != "1" {
+			run += "." + attempt
+		}
+		return run
+	}
+	var b [3]byte
+	_, _ = rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// view shows progress on standard error, and keeps it in the log file.
+func (a *app) view(cfg *config.Config, logName string, phases []promotion.Phase) (driver.View, error) {
+	var views fan
+	kind := a.kindErr()
+	out := a.secrets.Writer(a.process.Stderr)
+	a.closers = append(a.closers, func() { _ = out.Close() })
+	if kind.Live {
+		live := terminal.NewLive(out, kind.Width, time.Now)
+		if len(phases) > 0 {
+			live.Expect(phases...)
+		}
+		views = append(views, live)
+		a.closers = append(a.closers, func() { _ = live.Close() })
+	} else {
+		plain := terminal.NewPlain(out, 0)
+		views = append(views, plain)
+		a.closers = append(a.closers, func() { _ = plain.Close() })
+	}
+	if logName == "" {
+		return views, nil
+	}
+	a.logPath = cfg.Settings.Log
+	if a.logPath == "" {
+		a.logPath = filepath.Join(a.logDir, terminal.LogName(logName, time.Now()))
+	}
+	file, err := terminal.OpenLog(a.logPath)
+	if err != nil {
+		return nil, &usageError{"log file: " + err.Error(), "name another with PROMOTION_LOG or --log-dir"}
+	}
+	log := a.secrets.Writer(file)
+	logView := terminal.NewLogFile(log, time.Now)
+	a.closers = append(a.closers, func() { _ = logView.Close(); _ = log.Close(); _ = file.Close() })
+	return append(views, logView), nil
+}
+
+// fan shows everything in several views.
+type fan []driver.View
+
+func (f fan) Event(e promotion.Event) {
+	for _, v := range f {
+		v.Event(e)
+	}
+}
+
+func (f fan) Note(level, text string) {
+	for _, v := range f {
+		v.Note(level, text)
+	}
+}
+
+func (f fan) Wait(what string) func() {
+	var ends []func()
+	for _, v := range f {
+		ends = append(ends, v.Wait(what))
+	}
+	return func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+}
+
+// print writes a report where it was asked for.
+func (a *app) print(v report.View) error {
+	format, err := report.ParseFormat(a.format)
+	if err != nil {
+		return err
+	}
+	options := report.Options{Now: time.Now()}
+	var out io.Writer = a.process.Stdout
+	if a.output != "" {
+		file, err := os.Create(a.output)
+		if err != nil {
+			return &usageError{err.Error(), "name a file that can be written with --output"}
+		}
+		defer file.Close()
+		out = file
+	} else if format == report.Text {
+		kind := a.kind()
+		options.Style, options.Width = kind.Style, kind.Width()
+	}
+	data, err := report.Render(format, v, options)
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(out, a.secrets.String(string(data))); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}

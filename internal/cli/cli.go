@@ -1,0 +1,141 @@
+// Package cli is the command line: it turns arguments and the environment into calls of the driver, shows what happens,
+// and is the only place where an error becomes an exit code.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/org/promote-action/internal/config"
+	"github.com/org/promote-action/internal/driver"
+	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/report"
+)
+
+// Process is what a program gets from its caller.
+type Process struct {
+	Args    []string
+	Stdin   *os.File
+	Stdout  *os.File
+	Stderr  *os.File
+	Environ []string
+}
+
+// Getenv is the value of a variable of the process.
+func (p Process) Getenv(key string) string {
+	v, _ := p.Lookup(key)
+	return v
+}
+
+// Lookup is the value of a variable of the process and whether it is set.
+func (p Process) Lookup(key string) (string, bool) {
+	for _, kv := range p.Environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == key {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// ExitError is an outcome that was told already: only the exit code is left.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
+
+// usageError is a wrong call.
+type usageError struct {
+	message string
+	hint    string
+}
+
+func (e *usageError) Error() string { return e.message }
+
+// Hint is how it is called.
+func (e *usageError) Hint() string { return e.hint }
+
+// Main runs the program and returns its exit code.
+func Main(p Process) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{process: p}
+	root := a.root()
+	root.SetArgs(p.Args[1:])
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	a.close()
+	return a.code(err)
+}
+
+// code is the one place where an error becomes an exit code.
+func (a *app) code(err error) int {
+	var exit *ExitError
+	var known *driver.Error
+	var problems config.Problems
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Code
+	case errors.As(err, &problems):
+		fmt.Fprint(a.process.Stderr, problems.Text())
+		return 2
+	}
+	fmt.Fprint(a.process.Stderr, report.Error(redacted{a, err}, a.kindErr().Style))
+	switch {
+	case isUsage(err):
+		return 2
+	case errors.As(err, &known) && known.Outcome != "":
+		return known.Outcome.Code()
+	case errors.Is(err, context.Canceled):
+		return promotion.Canceled.Code()
+	}
+	return 1
+}
+
+// isUsage reports whether the caller asked for something that can't be, or the configuration is wrong.
+func isUsage(err error) bool {
+	var (
+		usage      *usageError
+		notFound   *config.NotFoundError
+		unknown    *config.UnknownNameError
+		same       *config.SameEnvironmentError
+		noCompose  *config.NoComposeError
+		badCompose *config.ComposeError
+		format     *report.FormatError
+	)
+	return errors.As(err, &usage) || errors.As(err, &notFound) || errors.As(err, &unknown) || errors.As(err, &same) ||
+		errors.As(err, &noCompose) || errors.As(err, &badCompose) || errors.As(err, &format)
+}
+
+// redacted is an error whose text holds no secret.
+type redacted struct {
+	a   *app
+	err error
+}
+
+func (r redacted) Error() string { return r.a.secrets.String(r.err.Error()) }
+
+func (r redacted) Hint() string {
+	var h interface{ Hint() string }
+	if errors.As(r.err, &h) {
+		return r.a.secrets.String(h.Hint())
+	}
+	return ""
+}
+
+func (r redacted) Unwrap() error { return r.err }
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Sprintf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]), cmd.CommandPath() + " --help"}
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package driver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/org/promote-action/internal/agent"
+	"github.com/org/promote-action/internal/promotion"
+)
+
+// mutate hands the rest of the phases to the agent and watches. What happens to this process from here on changes nothing
+// of the outcome, except that a cancellation is passed on.
+func (p *promoting) mutate(ctx context.Context, phases []promotion.Phase) (promotion.Result, error) {
+	if ctx.Err() != nil {
+		return promotion.Result{}, p.cancelled(ctx, nil)
+	}
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go func() {
+		select {
+		case <-ctx.Done():
+			p.d.View.Note("warning", "cancelled: telling the agent to roll back")
+			if err := p.cancel(watch); err != nil {
+				p.d.View.Note("error", "the agent could not be told: "+err.Error()+"; it goes on by itself: promote status "+p.o.To)
+			}
+		case <-watch.Done():
+		}
+	}()
+	res, err := p.call(watch, "run", agent.RunRequest{ID: p.id, Phases: phases})
+	if err != nil {
+		return p.complete(res), &Error{Message: "the agent", Err: err}
+	}
+	return p.complete(res), nil
+}
+
+// follow joins a promotion that is under way and watches it to its end.
+func (p *promoting) follow(ctx context.Context) (promotion.Result, error) {
+	watch, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go func() {
+		select {
+		case <-ctx.Done():
+			_ = p.cancel(watch)
+		case <-watch.Done():
+		}
+	}()
+	res, err := p.call(watch, "follow", agent.RunRequest{ID: p.id})
+	return p.complete(res), err
+}
+
+func (p *promoting) cancel(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	return p.s.toAgent.Call(ctx, "cancel", agent.RollbackRequest{ID: p.id, By: p.d.By}, nil, nil)
+}
+
+// call makes a streamed call and keeps it up: when the connection breaks it comes back and goes on after the last event
+// that was seen.
+func (p *promoting) call(ctx context.Context, method string, req agent.RunRequest) (promotion.Result, error) {
+	var res promotion.Result
+	onEvent := func(e promotion.Event) {
+		if e.Seq > 0 {
+			p.last = e.Seq
+		}
+		if e.Type != promotion.StepProgress || e.Step != "" {
+			p.d.View.Event(e)
+		}
+	}
+	err := p.s.toAgent.Call(ctx, method, req, &res, onEvent)
+	for try := 0; errors.Is(err, agent.ErrChannel) && ctx.Err() == nil && try < 60; try++ {
+		if try == 0 {
+			p.d.View.Note("warning", "lost the connection to the agent; it goes on by itself, reconnecting")
+		}
+		select {
+		case <-ctx.Done():
+			return res, context.Cause(ctx)
+		case <-time.After(time.Second):
+		}
+		remote, jerr := agent.Join(ctx, p.s.to.Engine, p.s.to.Compose.Project)
+		if errors.Is(jerr, agent.ErrNoAgent) {
+			return p.afterwards(ctx)
+		}
+		if jerr != nil {
+			err = fmt.Errorf("%w: %w", agent.ErrChannel, jerr)
+			continue
+		}
+		p.s.toAgent.Close()
+		p.s.toAgent = remote
+		err = remote.Call(ctx, "follow", agent.RunRequest{ID: p.id, After: p.last}, &res, onEvent)
+	}
+	return res, err
+}
+
+// afterwards reads how a promotion ended whose agent is gone.
+func (p *promoting) afterwards(ctx context.Context) (promotion.Result, error) {
+	var res promotion.Result
+	r, err := p.d.Reader(ctx, p.s.to)
+	if err != nil {
+		return res, err
+	}
+	defer r.Close()
+	err = r.Call(ctx, "result", agent.RunRequest{ID: p.id}, &res, nil)
+	return res, err
+}
