@@ -40,7 +40,9 @@ type Live struct {
 	lines  []string // for the scrollback, not written yet
 	drawn  []int    // widths of the lines on the screen that will be redrawn
 	last   string   // what was drawn last
+	wide   int      // the width it was drawn for
 	beat   int
+	err    error
 	closed bool
 }
 
@@ -228,7 +230,7 @@ func (l *Live) Wait(what string) (done func()) {
 	}
 }
 
-// Close writes what is left and leaves a clean last line. Nothing is drawn after it.
+// Close writes what is left and leaves a clean last line. Nothing is drawn after it. It returns the first error of the writer.
 func (l *Live) Close() error {
 	l.mu.Lock()
 	if l.closed {
@@ -245,24 +247,30 @@ func (l *Live) Close() error {
 		l.leavePhase()
 	}
 	l.waits, l.step, l.started = nil, nil, false
-	return l.draw()
+	l.draw()
+	return l.err
 }
 
 // draw writes what is over into the scrollback and redraws what goes on.
-func (l *Live) draw() error {
+func (l *Live) draw() {
 	block := l.block()
 	picture := strings.Join(block, "\n")
 	if len(l.lines) == 0 && picture == l.last {
-		return nil
+		return
 	}
 	var b strings.Builder
+	width := max(1, l.width())
 	up := 0 // rows the last picture takes now: the terminal wraps its lines when it was made narrower
 	for _, w := range l.drawn {
-		up += 1 + max(0, w-1)/max(1, l.width())
+		up += 1 + max(0, w-1)/width
 	}
 	b.WriteByte('\r')
 	if up > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", up)
+	}
+	if width != l.wide {
+		b.WriteString("\x1b[J") // else a terminal may join rows that it once wrapped
+		l.wide = width
 	}
 	for _, line := range l.lines {
 		b.WriteString(line + "\x1b[K\n")
@@ -276,8 +284,9 @@ func (l *Live) draw() error {
 		b.WriteString("\x1b[J")
 	}
 	l.lines, l.last = nil, picture
-	_, err := io.WriteString(l.w, b.String())
-	return err
+	if _, err := io.WriteString(l.w, b.String()); err != nil && l.err == nil {
+		l.err = err
+	}
 }
 
 // plain takes the colours of a painted line away.
