@@ -82,6 +82,7 @@ func TestFigures(t *testing.T) {
 func FuzzLine(f *testing.F) {
 	f.Add("\x1b[31mred\x1b[0m", "::error::x")
 	f.Add("a##", "[group]b")
+	f.Add("x ##[error]y", "")
 	f.Add("\xff\xfe\u202e", "\u009b2J")
 	f.Add("\u00a0", "::set-output name=x::y")
 	f.Add("", "::set-output name=x::y")
