@@ -244,8 +244,12 @@ func TestSwapStates(t *testing.T) {
 	}
 	run(t, "states", "BEGIN; CREATE TABLE p (a int); PREPARE TRANSACTION 'left over'")
 	refused("a prepared transaction", "left over")
+	bystander := session(t, "postgres", "states")
 	if _, err := s.Quiesce(t.Context(), "states", QuiesceOptions{}); !errors.Is(err, ErrPrepared) {
 		t.Errorf("quiesce: %v", err)
+	}
+	if err := bystander.Ping(t.Context()); err != nil {
+		t.Errorf("a quiesce that cannot succeed ended a session: %v", err)
 	}
 	run(t, "states", "ROLLBACK PREPARED 'left over'")
 	if err := s.Swap(t.Context(), "states", failed, clone); err != nil {
@@ -270,5 +274,42 @@ func TestSwapStates(t *testing.T) {
 	}
 	if _, err := s.Clone(t.Context(), "states", "template1", CloneOptions{}); !errors.Is(err, ErrNotCopy) {
 		t.Errorf("clone over a database: %v", err)
+	}
+}
+
+func TestWhatAKilledPredecessorLeavesRunning(t *testing.T) {
+	s := open(t)
+	makeDatabase(t, "predecessor", "", filler)
+	clone := CopyName("predecessor", "clone", "1")
+	conn, err := s.maintenance(t.Context(), "predecessor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeConn(conn)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(t.Context(), "CREATE DATABASE "+ident(clone)+" WITH TEMPLATE predecessor STRATEGY wal_log") // the slow one
+		ended <- err
+	}()
+	for value(t, "postgres", "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE DATABASE \"promote%' AND state = 'active'") != "1" {
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := s.Clone(t.Context(), "predecessor", clone, CloneOptions{ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; code(err) != "57P01" {
+		t.Errorf("the predecessor's copy: %v", err)
+	}
+	// It died while it had the clone open for reading.
+	run(t, "postgres", "ALTER DATABASE "+ident(clone)+" WITH ALLOW_CONNECTIONS true")
+	guest := session(t, "postgres", clone)
+	if _, err := s.SchemaFingerprint(t.Context(), clone); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgxConnect(t, clone); code(err) != "55000" {
+		t.Errorf("the clone stays open: %v", err)
+	}
+	if guest.Ping(t.Context()) == nil {
+		t.Error("a guest stays in the clone")
 	}
 }

@@ -91,14 +91,14 @@ func (s *Server) dump(ctx context.Context, c Client, db string, w io.Writer, o D
 		return compress(out, &progressReader{r: r, report: func(n int64) {
 			info.RawBytes = n
 			if o.Progress != nil {
-				o.Progress(n, out.n)
+				o.Progress(n, out.n.Load())
 			}
 		}})
 	})
 	if err != nil {
 		return info, err
 	}
-	info.Bytes, info.SHA256 = out.n, hex.EncodeToString(out.hash.Sum(nil))
+	info.Bytes, info.SHA256 = out.n.Load(), hex.EncodeToString(out.hash.Sum(nil))
 	return info, nil
 }
 

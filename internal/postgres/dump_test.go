@@ -145,6 +145,17 @@ func TestDamagedDumpsAreRefused(t *testing.T) {
 		}
 		cases[fmt.Sprintf("archive cut at %d of %d", at, len(inner))] = b.Bytes()
 	}
+	// Another value, as well-formed as the first: only the checksum can tell.
+	forged := bytes.Replace(inner, []byte("c250@example.org"), []byte("c251@example.org"), 1)
+	var b bytes.Buffer
+	if err := compress(&b, bytes.NewReader(forged)); err != nil || bytes.Equal(forged, inner) {
+		t.Fatal(err, "nothing was replaced")
+	}
+	padded := info
+	padded.Bytes = int64(b.Len())
+	if _, err := VerifyDump(t.Context(), c.Tools, &b, padded); !errors.Is(err, ErrDamaged) {
+		t.Errorf("forged: %v", err)
+	}
 	for name, dump := range cases {
 		if _, err := VerifyDump(t.Context(), c.Tools, bytes.NewReader(dump), info); !errors.Is(err, ErrDamaged) {
 			t.Errorf("%s: %v", name, err)

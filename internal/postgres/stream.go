@@ -3,19 +3,20 @@ package postgres
 import (
 	"hash"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
-// countingWriter counts and hashes what goes through.
+// countingWriter counts and hashes what goes through. The count may be read meanwhile.
 type countingWriter struct {
 	w    io.Writer
 	hash hash.Hash
-	n    int64
+	n    atomic.Int64
 }
 
 func (c *countingWriter) Write(p []byte) (int, error) {
 	n, err := c.w.Write(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	c.hash.Write(p[:n])
 	return n, err
 }
