@@ -82,6 +82,9 @@ func Serve(ctx context.Context, o Options) error {
 			return err
 		}
 		defer lock.Close()
+		if err := os.MkdirAll(toolDir, 0o700); err != nil {
+			return fmt.Errorf("state volume: %w", err)
+		}
 		if err := s.takeUp(); err != nil {
 			fmt.Fprintln(os.Stderr, "agent:", err)
 		}

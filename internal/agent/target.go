@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path"
 	"slices"
 
 	"github.com/org/promote-action/internal/engine"
@@ -85,7 +84,10 @@ func (e *environment) tools(found databaseServer) postgres.Tools {
 }
 
 // Dir implements postgres.Tools.
-func (t *toolbox) Dir() string { return path.Join(StateDir, "tmp") }
+func (t *toolbox) Dir() string { return toolDir }
+
+// toolDir is where the client programs' files and pipes lie.
+const toolDir = StateDir + "/tmp"
 
 // Run implements postgres.Tools.
 func (t *toolbox) Run(ctx context.Context, tool postgres.Tool) error {

@@ -161,6 +161,7 @@ func (d *Driver) serviceChecks(s *sides, add func(promotion.Check)) {
 		}
 		add(c)
 	}
+	v1 := ""
 	for _, svc := range s.toSnap.Services {
 		for _, container := range svc.Containers {
 			if container.Health == "unhealthy" || container.State == "restarting" || (container.State == "exited" && container.ExitCode != 0) {
@@ -168,11 +169,13 @@ func (d *Driver) serviceChecks(s *sides, add func(promotion.Check)) {
 					Message: fmt.Sprintf("%s is %s %s before the promotion: a rollback brings that state back", container.Name, container.State, container.Health), Hint: "docker logs " + container.Name})
 			}
 			if strings.HasPrefix(container.ComposeVersion, "1.") {
-				add(promotion.Check{Category: "services", Name: "compose", Environment: s.to.Name, Service: svc.Name, Status: promotion.Warn,
-					Message: fmt.Sprintf("%s was made by docker-compose %s: every container is made anew, databases excepted", container.Name, container.ComposeVersion)})
-				break
+				v1 = container.ComposeVersion
 			}
 		}
+	}
+	if v1 != "" {
+		add(promotion.Check{Category: "services", Name: "compose", Environment: s.to.Name, Status: promotion.Warn,
+			Message: fmt.Sprintf("the stack was made by docker-compose %s: every container is made anew, also unchanged ones; datastores excepted", v1)})
 	}
 }
 
@@ -231,9 +234,9 @@ func (d *Driver) test(ctx context.Context, env *Environment, r *agent.Remote, on
 	if err := r.Call(ctx, "checks", agent.CheckRequest{Spec: spec, Only: only}, &checks, d.View.Event); err != nil {
 		return nil, err
 	}
-	if len(only) == 0 || slices.Contains(only, "custom") {
+	if len(commands) > 0 && (len(only) == 0 || slices.Contains(only, "custom")) {
 		subject := check.Subject{Environment: env.Name, Custom: commands, Commander: commander{}}
-		more, err := check.Run(ctx, check.Tests(subject), check.Options{OnResult: func(c promotion.Check) {
+		more, err := check.Run(ctx, check.Tests(subject), check.Options{Only: []string{"custom"}, OnResult: func(c promotion.Check) {
 			d.View.Event(promotion.Event{Type: promotion.CheckEnded, Time: d.now(), Check: &c, Status: c.Status})
 		}})
 		if err != nil {
