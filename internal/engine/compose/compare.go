@@ -77,7 +77,7 @@ func (e *Engine) Compare(ctx context.Context, rec Record, services []string) ([]
 // Discard stops and removes the containers of the services that the record does not know: those of another release. It may
 // be repeated.
 func (e *Engine) Discard(ctx context.Context, rec Record, services []string, onEvent func(engine.Event)) error {
-	r := &restoration{e: e, rec: rec, opts: RestoreOptions{Services: services}, tell: orNothing(onEvent), here: map[string]string{}, peers: map[string]string{}}
+	r := &restoration{e: e, rec: rec, opts: RestoreOptions{Services: services}, tell: serial(onEvent), here: map[string]string{}, peers: map[string]string{}}
 	if err := r.clear(ctx); err != nil {
 		return fmt.Errorf("remove the containers of the new release: %w", err)
 	}

@@ -3,6 +3,7 @@ package compose
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/docker/compose/v5/pkg/api"
 
@@ -12,7 +13,7 @@ import (
 // Down removes the project's containers and networks, and with volumes its named and anonymous volumes too.
 func (e *Engine) Down(ctx context.Context, project string, volumes bool, onEvent func(engine.Event)) error {
 	defer warned.listen(func(string) {})()
-	svc, err := e.sdk(&sink{onEvent: orNothing(onEvent), service: func(string) string { return "" }, last: map[string]string{}})
+	svc, err := e.sdk(&sink{onEvent: serial(onEvent), service: func(string) string { return "" }, last: map[string]string{}})
 	if err != nil {
 		return err
 	}
@@ -22,9 +23,15 @@ func (e *Engine) Down(ctx context.Context, project string, volumes bool, onEvent
 	return ctx.Err()
 }
 
-func orNothing(f func(engine.Event)) func(engine.Event) {
-	if f == nil {
-		return func(engine.Event) {}
+// serial makes a callback that may be nil safe to call from several goroutines: its calls never overlap.
+func serial(f func(engine.Event)) func(engine.Event) {
+	var mu sync.Mutex
+	return func(ev engine.Event) {
+		if f == nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		f(ev)
 	}
-	return f
 }

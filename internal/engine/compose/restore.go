@@ -41,7 +41,7 @@ func (e *Engine) Restore(ctx context.Context, rec Record, opts RestoreOptions, o
 	if rec.Format != RecordFormat {
 		return fmt.Errorf("restore: record format %d is unknown: this version reads format %d", rec.Format, RecordFormat)
 	}
-	r := &restoration{e: e, rec: rec, opts: opts, tell: orNothing(onEvent), here: map[string]string{}, peers: map[string]string{}}
+	r := &restoration{e: e, rec: rec, opts: opts, tell: serial(onEvent), here: map[string]string{}, peers: map[string]string{}}
 	for _, step := range []func(context.Context) error{
 		r.clear, // what is not recorded goes first: it may hold names, ports and addresses
 		r.networks,

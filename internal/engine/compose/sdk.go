@@ -65,7 +65,7 @@ type sink struct {
 }
 
 func newSink(m *Model, onEvent func(engine.Event)) *sink {
-	return &sink{onEvent: orNothing(onEvent), service: m.serviceOf, last: map[string]string{}}
+	return &sink{onEvent: serial(onEvent), service: m.serviceOf, last: map[string]string{}}
 }
 
 // Start implements api.EventProcessor.

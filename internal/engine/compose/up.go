@@ -82,9 +82,7 @@ func (e *Engine) Up(ctx context.Context, m *Model, d Deployment, onEvent func(en
 		return e.explain(ctx, project.Name, wants, j, before, upErr)
 	}
 	return e.await(ctx, project.Name, wants, j, func(w engine.Waiting) {
-		if onEvent != nil {
-			onEvent(engine.Event{Time: time.Now(), Kind: "service", Action: w.Text, Service: w.Service})
-		}
+		events.onEvent(engine.Event{Time: time.Now(), Kind: "service", Action: w.Text, Service: w.Service})
 	})
 }
 
