@@ -26,8 +26,10 @@ func (s *Server) conclude(ctx context.Context, r *running, outcome promotion.Out
 		errs = append(errs, s.store.Release(r.plan.Release.ID), s.proveClass(ctx, r), s.retire(ctx, r))
 	case promotion.RolledBack, promotion.RollbackFailed, promotion.Restored:
 		reason := "rolled back on request"
-		if cause != nil {
-			reason = cause.Error()
+		if f := r.account().Failure; f != nil {
+			reason = f.Message
+		} else if cause != nil {
+			reason = oneLine(cause.Error())
 		}
 		if r.plan.Release.ID != "" {
 			errs = append(errs, s.store.Hold(r.plan.Release.ID, journal.Hold{Promotion: r.id, Since: time.Now().UTC(), Reason: reason}))
@@ -37,9 +39,7 @@ func (s *Server) conclude(ctx context.Context, r *running, outcome promotion.Out
 	default:
 		return
 	}
-	if outcome != promotion.RollbackFailed {
-		errs = append(errs, s.engine.SetRestartPolicy(ctx, s.self, "no"))
-	}
+	errs = append(errs, s.engine.SetRestartPolicy(ctx, s.self, "no"))
 	if err := errors.Join(errs...); err != nil {
 		r.bus.emit(promotion.Event{Type: promotion.Note, Level: "warning", Message: "after the end: " + err.Error()})
 	}

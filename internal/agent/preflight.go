@@ -18,7 +18,7 @@ func (s *Server) preflight(ctx context.Context, in *json.Decoder, _ *answer) (an
 	}
 	p := prover{s: s, req: req, env: s.environment(req.Spec)}
 	if err := p.state(); err != nil {
-		p.add("state", promotion.Fail, err.Error(), "free the state volume "+StateVolume(req.Spec.Project)+", or make it writable")
+		p.add("state", promotion.Fail, err.Error(), "the state is in volume "+StateVolume(req.Spec.Project)+" on the target's engine")
 	} else {
 		p.add("state", promotion.Pass, "the state volume "+StateVolume(req.Spec.Project)+" is writable, no promotion is unfinished", "")
 	}
@@ -47,16 +47,24 @@ func (p *prover) state() error {
 	if err := p.s.store.Writable(); err != nil {
 		return err
 	}
-	left, err := p.s.store.Unfinished()
+	list, err := p.s.store.List()
 	if err != nil {
 		return err
 	}
-	for _, e := range left {
+	for _, e := range list {
 		if e.Err != nil {
 			return fmt.Errorf("the journal of promotion %s cannot be read: %w", e.ID, e.Err)
 		}
-		if e.State.RollingBack {
+		if e.State.Unfinished() && e.State.RollingBack {
 			return fmt.Errorf("promotion %s is unfinished (%s): promote recover ends it", e.ID, e.State.Phase)
+		}
+	}
+	for _, e := range list { // newest first: only the last word on the target counts
+		switch e.State.Outcome {
+		case promotion.RollbackFailed:
+			return fmt.Errorf("promotion %s failed and was not rolled back: promote rollback %s tries again", e.ID, e.ID)
+		case promotion.Done, promotion.RolledBack, promotion.Restored:
+			return nil
 		}
 	}
 	return nil

@@ -61,7 +61,10 @@ func (e *environment) services(ctx context.Context, s *snapshot.Snapshot, all []
 		}
 		images[c.ImageID] = image
 	}
-	stats := e.stats(ctx, all)
+	var stats map[string]engine.Stats
+	if e.spec.Stats {
+		stats = e.stats(ctx, all)
+	}
 	waited := awaited(all)
 	byName := map[string]*snapshot.Service{}
 	for _, c := range all {

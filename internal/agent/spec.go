@@ -44,9 +44,9 @@ type Spec struct {
 	Databases   []DatabaseSpec         `json:"databases,omitempty"` // empty: every PostgreSQL service is found
 	Custom      []check.Custom         `json:"custom,omitempty"`    // those of the verify stage, or of the asked test
 	Volumes     map[string]string      `json:"volumes,omitempty"`
-	Timeout     time.Duration          `json:"timeout"` // of one check
-	Socket      string                 `json:"socket"`  // of the engine, on its host
-	Image       string                 `json:"image"`   // of the agent itself, for helper containers
+	Timeout     time.Duration          `json:"timeout"`         // of one check
+	Image       string                 `json:"image"`           // of the agent itself, for helper containers
+	Stats       bool                   `json:"stats,omitempty"` // read the use of processor and memory too, which takes seconds
 }
 
 // ServiceSpec is what the configuration and the Compose model say about a service.

@@ -107,6 +107,9 @@ func (a *accountant) step(r journal.Record) {
 	var failed failedData
 	_ = json.Unmarshal(r.Data, &failed)
 	switch {
+	case r.Type == journal.Failed && r.Phase == promotion.Rollback:
+		ph.Status, ph.Reason = promotion.Fail, r.Message
+		a.res.Rollback = append(a.res.Rollback, r.Message)
 	case r.Type == journal.Failed:
 		ph.Status, ph.Reason = promotion.Fail, r.Message
 		if a.res.Failure == nil {

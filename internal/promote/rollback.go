@@ -35,6 +35,9 @@ func (r *Runner) Rollback(ctx context.Context, options RollbackOptions) error {
 	status := promotion.Pass
 	if err != nil {
 		status = promotion.Fail
+		if jerr := r.append(journal.Record{Type: journal.Failed, Phase: promotion.Rollback, Step: PhaseMark(promotion.Rollback), Message: err.Error()}); jerr != nil {
+			err = errors.Join(err, jerr)
+		}
 	} else if err = r.append(journal.Record{Type: journal.Done, Phase: promotion.Rollback, Step: PhaseMark(promotion.Rollback)}); err != nil {
 		return err
 	}
