@@ -127,7 +127,11 @@ func StartPromoter(ctx context.Context, e *compose.Engine, project, promotionID 
 		Mounts: []engine.Mount{socketMount(e), {Type: "volume", Name: StateVolume(project), Target: StateDir, RW: true}}, Labels: labels, RestartPolicy: "no",
 	})
 	if errors.Is(err, compose.ErrNameTaken) {
-		return nil, locked(ctx, e, project)
+		held := locked(ctx, e, project)
+		if _, gone := e.Container(ctx, Name(project)); errors.Is(gone, compose.ErrNotFound) && ctx.Err() == nil {
+			return StartPromoter(ctx, e, project, promotionID, who) // it was just leaving
+		}
+		return nil, held
 	}
 	if err != nil {
 		return nil, err

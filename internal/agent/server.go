@@ -85,6 +85,7 @@ func Serve(ctx context.Context, o Options) error {
 		if err := os.MkdirAll(toolDir, 0o700); err != nil {
 			return fmt.Errorf("state volume: %w", err)
 		}
+		s.sweep(ctx)
 		if err := s.takeUp(); err != nil {
 			fmt.Fprintln(os.Stderr, "agent:", err)
 		}
@@ -129,6 +130,19 @@ func (s *Server) handler() http.Handler {
 // method is one call: it decodes its request, may send events, and returns the result.
 type method func(ctx context.Context, in *json.Decoder, a *answer) (any, error)
 
+// sweep removes the helper containers that a killed predecessor left. The lock is held: nobody else has any.
+func (s *Server) sweep(ctx context.Context) {
+	left, err := s.engine.FindByLabel(ctx, LabelProject+"="+s.options.Project)
+	if err != nil {
+		return
+	}
+	for _, c := range left {
+		if c.Labels[LabelRole] == "tool" {
+			_ = s.engine.RemoveContainer(ctx, c.ID)
+		}
+	}
+}
+
 // takeUp loads what a predecessor left. A promotion that has touched the target goes on at once, without its driver.
 func (s *Server) takeUp() error {
 	left, err := s.store.Unfinished()
@@ -149,7 +163,11 @@ func (s *Server) takeUp() error {
 		}
 		s.current = r
 		phases := r.asked()
-		return r.start(func(ctx context.Context) (promotion.Outcome, error) { return r.runner.Resume(ctx, phases) })
+		return r.start(func(ctx context.Context) (promotion.Outcome, error) {
+			outcome, err := r.runner.Resume(ctx, phases)
+			s.conclude(ctx, r, outcome, err)
+			return outcome, err
+		})
 	}
 	return nil
 }
@@ -192,6 +210,7 @@ func (s *Server) look(ctx context.Context) {
 		} else if quiet > s.options.Patience {
 			if !r.stop(fmt.Errorf("%w: the driver vanished before anything was touched", promote.ErrCancelled)) {
 				_ = r.runner.Abandon(promotion.Canceled, "the driver vanished before anything was touched")
+				s.conclude(ctx, r, promotion.Canceled, nil)
 			}
 		}
 	default:
@@ -199,7 +218,9 @@ func (s *Server) look(ctx context.Context) {
 		rest := r.plan.Policy.PhaseDeadline.Time()
 		if idle && rest > 0 && time.Since(since) > rest {
 			_ = r.start(func(ctx context.Context) (promotion.Outcome, error) {
-				return r.runner.Back(ctx, fmt.Sprintf("left between two phases for more than %s", rest), promote.RollbackOptions{}, false)
+				outcome, err := r.runner.Back(ctx, fmt.Sprintf("left between two phases for more than %s", rest), promote.RollbackOptions{}, false)
+				s.conclude(ctx, r, outcome, err)
+				return outcome, err
 			})
 		}
 	}

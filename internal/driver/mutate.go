@@ -64,7 +64,11 @@ func (p *promoting) call(ctx context.Context, method string, req agent.RunReques
 		if e.Seq > 0 {
 			p.last = e.Seq
 		}
-		if e.Type != promotion.StepProgress || e.Step != "" {
+		switch {
+		case e.Type == promotion.StepProgress && e.Step == "": // only a sign of life
+		case e.Type == promotion.Ended && e.Outcome == promotion.Running: // of the asked phases: more are to come
+		case e.Phase == promotion.Backup && (e.Type == promotion.PhaseStarted || e.Type == promotion.PhaseEnded): // the driver has a part in it
+		default:
 			p.d.View.Event(e)
 		}
 	}

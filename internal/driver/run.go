@@ -304,6 +304,12 @@ func (p *promoting) event(e promotion.Event) {
 
 // saveBackup runs the backup phase: images to the target, the restore point there, the portable copy here.
 func (p *promoting) saveBackup(ctx context.Context) error {
+	started := p.d.now()
+	p.event(promotion.Event{Type: promotion.PhaseStarted, Phase: promotion.Backup})
+	status := promotion.Fail
+	defer func() {
+		p.event(promotion.Event{Type: promotion.PhaseEnded, Phase: promotion.Backup, Status: status, Took: promotion.Milliseconds(p.d.now().Sub(started))})
+	}()
 	for _, item := range p.plan.Of(promotion.Backup) {
 		if m, ok := item.Step.(*step.MoveImages); ok {
 			if err := p.own(ctx, item, func() error { return p.moveImages(ctx, m) }); err != nil {
@@ -325,6 +331,7 @@ func (p *promoting) saveBackup(ctx context.Context) error {
 			}
 		}
 	}
+	status = promotion.Pass
 	return p.cancelled(ctx, nil)
 }
 

@@ -76,8 +76,7 @@ func (a *accountant) take(r journal.Record) {
 			a.res.By = begun.By
 		}
 	case journal.Phase:
-		ph := a.phase(r.Phase, r.Time)
-		ph.Started = r.Time
+		a.phase(r.Phase, r.Time)
 	case journal.Done, journal.Failed, journal.Undone, journal.UndoFailed:
 		a.step(r)
 	case journal.Intent:
