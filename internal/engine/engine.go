@@ -14,7 +14,7 @@ type Endpoint struct {
 
 // Info describes an engine and the machine below it.
 type Info struct {
-	ID              string
+	ID              string // not unique: two engines of one host may share it, RootDir tells them apart
 	Name            string // host name
 	Version         string
 	APIVersion      string // the version spoken, after negotiation

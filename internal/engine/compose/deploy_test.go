@@ -43,6 +43,9 @@ func TestDeployAndFail(t *testing.T) {
 	if len(first) != 5 || first[p+"-migrate-1"].State != "exited" || first[p+"-api-2"].Health != "healthy" {
 		t.Fatalf("after the first up: %+v", first)
 	}
+	if v := first[p+"-api-1"].ComposeVersion; !strings.HasPrefix(v, "5.") {
+		t.Errorf("made by Compose %q", v)
+	}
 	if rel, err := e.ReleaseOf(t.Context(), p); err != nil || len(rel) != 4 || rel["migrate"] != ids[0] {
 		t.Fatalf("release %v, %v", rel, err)
 	}

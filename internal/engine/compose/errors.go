@@ -28,10 +28,15 @@ func (e *NameTakenError) Error() string {
 // Is makes errors.Is(err, ErrNameTaken) true.
 func (e *NameTakenError) Is(target error) bool { return target == ErrNameTaken }
 
-// notFound adds ErrNotFound to an error by which the engine says so.
+// notFound makes an error by which the engine says that something is missing an ErrNotFound too.
 func notFound(err error) error {
 	if errdefs.IsNotFound(err) {
-		return fmt.Errorf("%w (%w)", ErrNotFound, err)
+		return &missingError{err}
 	}
 	return err
 }
+
+type missingError struct{ error }
+
+func (e *missingError) Is(target error) bool { return target == ErrNotFound }
+func (e *missingError) Unwrap() error        { return e.error }

@@ -95,6 +95,7 @@ func load(ctx context.Context, src Source) (*types.Project, []string, error) {
 
 // decorate sets the labels by which Compose finds its containers again.
 func (m *Model) decorate() {
+	setComposeVersion()
 	for name, s := range m.project.Services {
 		s.CustomLabels = types.Labels{
 			api.ProjectLabel:     m.project.Name,
