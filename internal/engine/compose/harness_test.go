@@ -52,6 +52,14 @@ func sweep(t *testing.T, e *Engine) {
 	for _, c := range cs {
 		_ = e.remove(t.Context(), c.ID, true)
 	}
+	imgs, _ := e.Images(t.Context())
+	for _, img := range imgs { // those of the test program stay: the next run uses them again
+		for _, tag := range img.Tags {
+			if strings.HasPrefix(tag, "promote-test/self:") {
+				_ = e.RemoveImage(t.Context(), tag)
+			}
+		}
+	}
 	_, _ = e.api.NetworksPrune(t.Context(), args)
 	vs, _ := e.api.VolumeList(t.Context(), volume.ListOptions{Filters: args})
 	for _, v := range vs.Volumes {
