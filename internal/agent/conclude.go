@@ -31,7 +31,7 @@ func (s *Server) conclude(ctx context.Context, r *running, outcome promotion.Out
 		} else if cause != nil {
 			reason = oneLine(cause.Error())
 		}
-		if r.plan.Release.ID != "" {
+		if r.plan.Release.ID != "" && !r.journal.State().Canceled { // a cancelled release has shown no fault
 			errs = append(errs, s.store.Hold(r.plan.Release.ID, journal.Hold{Promotion: r.id, Since: time.Now().UTC(), Reason: reason}))
 		}
 	case promotion.Refused, promotion.Canceled:

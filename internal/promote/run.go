@@ -94,9 +94,19 @@ func (r *Runner) Resume(ctx context.Context, phases []promotion.Phase) (promotio
 		return s.Outcome, nil
 	}
 	if s.RollingBack || s.Canceled {
-		return r.back(ctx, errors.New("a rollback had begun before the agent was restarted"))
+		return r.back(ctx, r.why())
 	}
 	return r.Run(ctx, phases)
+}
+
+// why is the reason of a rollback that a predecessor began.
+func (r *Runner) why() error {
+	for _, rec := range r.Journal.Records() {
+		if (rec.Type == journal.Failed && rec.Phase != promotion.Rollback) || rec.Type == journal.Cancel {
+			return errors.New(rec.Message)
+		}
+	}
+	return errors.New("a rollback had begun before the agent was restarted")
 }
 
 // Abandon ends a promotion that has touched nothing.

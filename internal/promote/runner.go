@@ -122,7 +122,10 @@ func (r *Runner) do(ctx context.Context, item step.Item) error {
 		r.Emit(promotion.Event{Type: promotion.StepEnded, Phase: item.Phase, Step: item.Name, Message: item.Step.Describe(), Status: promotion.Pass, Took: promotion.Milliseconds(took)})
 		return nil
 	}
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrCancelled):
+		err = cause // how the step took it says nothing more
+	case cause != nil && !errors.Is(err, cause):
 		err = fmt.Errorf("%w (%v)", cause, err)
 	}
 	return r.failed(item, err, took)
