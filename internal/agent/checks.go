@@ -83,8 +83,13 @@ func readers(ctx context.Context, found databaseServer) []check.Database {
 		return []check.Database{{Name: found.name, Service: found.service, Problem: err.Error()}}
 	}
 	var out []check.Database
-	for _, db := range found.wanted(list) {
-		out = append(out, check.Database{Name: db.Name, Service: found.service, Reader: &reader{pg, db.Name}})
+	wanted := found.wanted(list)
+	for _, db := range wanted {
+		name := db.Name
+		if len(found.only) > 0 && len(wanted) == 1 {
+			name = found.name // as the configuration calls it
+		}
+		out = append(out, check.Database{Name: name, Service: found.service, Reader: &reader{pg, db.Name}})
 	}
 	return out
 }
@@ -140,6 +145,8 @@ type checks struct {
 	env   *environment
 	plan  plan.Plan
 	point point
+
+	commander check.Commander
 }
 
 // baselineFile is where the restore point holds how the checks were before anything was touched.
@@ -153,6 +160,7 @@ func (c *checks) wait(ctx context.Context, want map[string]string, previous bool
 	if err != nil {
 		return nil, err
 	}
+	subject.Commander = c.commander
 	if previous { // its one-shots are made again and not run again: their image and configuration are proved elsewhere
 		subject.Services = slices.DeleteFunc(subject.Services, func(s check.Service) bool { return s.OneShot })
 	}

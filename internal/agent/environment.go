@@ -116,6 +116,9 @@ type databaseServer struct {
 	conn      postgres.Conn
 	only      []string // databases; empty: all
 	fallback  string   // the server's default database
+
+	own  *postgres.Conn // as the container's own user, when the configuration names another
+	note string         // what a person should know of how it is reached
 }
 
 // servers finds the PostgreSQL servers: those of the configuration, or every running container that is one.
@@ -158,6 +161,9 @@ func (e *environment) servers(ctx context.Context, all []engine.Container) ([]da
 		}
 		out = append(out, s)
 	}
+	for i := range out {
+		out[i].elevate(ctx)
+	}
 	return out, nil
 }
 
@@ -193,10 +199,42 @@ func (e *environment) server(ctx context.Context, c engine.Container, d Database
 	if d.Database != "" {
 		s.only = []string{d.Database}
 	}
+	if own := cmp.Or(c.Env["POSTGRES_USER"], "postgres"); d.User != "" && d.User != own && c.Env["POSTGRES_PASSWORD"] != "" {
+		s.own = &postgres.Conn{Host: s.conn.Host, Port: port, User: own, Password: c.Env["POSTGRES_PASSWORD"]}
+	}
 	if s.conn.Host == "" {
 		return s, &Error{Message: fmt.Sprintf("database server %s has no network that can be joined", c.Service), Hint: "give it a network in the Compose file, or name its URL under databases." + d.Name + ".url"}
 	}
 	return s, nil
+}
+
+// elevate changes to the container's own user where the configured one lacks what a rollback needs.
+func (s *databaseServer) elevate(ctx context.Context) {
+	if s.own == nil {
+		return
+	}
+	pg, err := s.open(ctx)
+	if err != nil {
+		return
+	}
+	all, err := pg.Databases(ctx)
+	if err != nil {
+		return
+	}
+	for _, db := range s.wanted(all) {
+		rights, err := pg.Rights(ctx, db.Name)
+		if err != nil || len(rights.Missing) == 0 {
+			continue
+		}
+		own := *s
+		own.conn = *s.own
+		if _, err := own.open(ctx); err != nil {
+			continue
+		}
+		s.note = fmt.Sprintf("%s may not %s: the container's own user %s is used instead", s.conn.User, rights.Missing[0].Right, s.own.User)
+		s.conn = *s.own
+		return
+	}
 }
 
 func external(d DatabaseSpec) (databaseServer, error) {

@@ -32,6 +32,7 @@ func (s *Server) methods() map[string]method {
 		"rollback":  s.rollback,
 		"result":    s.result,
 		"leave":     s.goodbye,
+		"answer":    s.answered,
 	}
 }
 

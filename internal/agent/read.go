@@ -148,7 +148,7 @@ func (e *environment) databases(ctx context.Context, s *snapshot.Snapshot, all [
 }
 
 func readServer(ctx context.Context, found databaseServer) (snapshot.Server, error) {
-	server := snapshot.Server{Service: found.service, Name: found.name, Image: found.container.Image, ImageID: found.container.ImageID, User: found.conn.User}
+	server := snapshot.Server{Service: found.service, Name: found.name, Image: found.container.Image, ImageID: found.container.ImageID, User: found.conn.User, Note: found.note}
 	pg, err := found.open(ctx)
 	if err != nil {
 		return server, err

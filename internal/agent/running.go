@@ -25,6 +25,7 @@ type running struct {
 	bus     *bus
 	plan    plan.Plan
 	spec    Spec
+	asker   *asker
 	by      string
 	since   time.Time
 
@@ -109,6 +110,7 @@ func (s *Server) load(id string) (*running, error) {
 	if r.bus, err = openBus(folder.Events()); err != nil {
 		return nil, err
 	}
+	r.asker = &asker{bus: r.bus, waiting: s.calls.Load}
 	records := r.journal.Records()
 	for _, rec := range records {
 		var begun promote.Begun

@@ -25,7 +25,7 @@ func (s *Server) target(r *running, model []byte) step.Target {
 		},
 		Volumes:  &volumes{env: env, point: p},
 		Checkout: &checkout{env: env},
-		Checks:   &checks{env: env, plan: r.plan, point: p},
+		Checks:   &checks{env: env, plan: r.plan, point: p, commander: r.asker},
 		Point:    p,
 	}
 }

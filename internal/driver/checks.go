@@ -127,7 +127,7 @@ func (d *Driver) engineChecks(s *sides, add func(promotion.Check)) {
 		add(promotion.Check{Category: "engine", Name: "platform", Environment: s.to.Name, Status: promotion.Fail, Critical: true,
 			Message: fmt.Sprintf("images of %s/%s do not run on %s/%s", s.from.Info.OS, s.from.Info.Arch, s.to.Info.OS, s.to.Info.Arch)})
 	}
-	if s.from.Info.ID != s.to.Info.ID && s.from.Info.ContainerdStore != s.to.Info.ContainerdStore {
+	if !sameEngine(s) && s.from.Info.ContainerdStore != s.to.Info.ContainerdStore {
 		add(promotion.Check{Category: "engine", Name: "image store", Environment: s.to.Name, Status: promotion.Fail, Critical: true,
 			Message: "one engine keeps images in containerd's store and the other does not: an image has another id there, so that its identity could not be proved",
 			Hint:    `set the same "features": {"containerd-snapshotter": …} in both daemon.json`})
@@ -267,12 +267,24 @@ func firstOf(list []string, n int) string {
 	return strings.Join(list[:n], ", ") + fmt.Sprintf(" and %d more", len(list)-n)
 }
 
-func httpCheck(c *config.HTTPCheck) *check.HTTP {
-	h := &check.HTTP{Service: c.Service, Port: c.Port, URL: c.URL, Path: c.Path, Status: c.Status, Contains: c.Contains}
-	for _, key := range slices.Sorted(maps.Keys(c.JSON)) {
-		h.JSON, h.Equals = key, string(c.JSON[key])
+// httpChecks is a request for each field that the answer must have, or one without.
+func httpChecks(custom check.Custom, c *config.HTTPCheck) []check.Custom {
+	request := check.HTTP{Service: c.Service, Port: c.Port, URL: c.URL, Path: c.Path, Status: c.Status, Contains: c.Contains}
+	if len(c.JSON) == 0 {
+		custom.HTTP = &request
+		return []check.Custom{custom}
 	}
-	return h
+	var out []check.Custom
+	for _, key := range slices.Sorted(maps.Keys(c.JSON)) {
+		one, field := custom, request
+		field.JSON, field.Equals = key, string(c.JSON[key])
+		one.HTTP = &field
+		if len(c.JSON) > 1 {
+			one.Name += " " + key
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 func sqlCheck(c *config.SQLCheck) *check.SQL {

@@ -240,7 +240,8 @@ func (d *Driver) custom(env *Environment, stage config.Stage) []check.Custom {
 		custom := check.Custom{Name: c.Name, Critical: *c.Critical, Timeout: c.Wait()}
 		switch {
 		case c.HTTP != nil:
-			custom.HTTP = httpCheck(c.HTTP)
+			out = append(out, httpChecks(custom, c.HTTP)...)
+			continue
 		case c.SQL != nil:
 			custom.SQL = sqlCheck(c.SQL)
 		default:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/org/promote-action/internal/agent"
+	"github.com/org/promote-action/internal/check"
 	"github.com/org/promote-action/internal/promotion"
 )
 
@@ -65,6 +66,8 @@ func (p *promoting) call(ctx context.Context, method string, req agent.RunReques
 			p.last = e.Seq
 		}
 		switch {
+		case e.Type == promotion.Asked && e.Ask != nil:
+			go p.answer(ctx, *e.Ask)
 		case e.Type == promotion.StepProgress && e.Step == "": // only a sign of life
 		case e.Type == promotion.Ended && e.Outcome == promotion.Running: // of the asked phases: more are to come
 		case e.Phase == promotion.Backup && (e.Type == promotion.PhaseStarted || e.Type == promotion.PhaseEnded): // the driver has a part in it
@@ -95,6 +98,24 @@ func (p *promoting) call(ctx context.Context, method string, req agent.RunReques
 		err = remote.Call(ctx, "follow", agent.RunRequest{ID: p.id, After: p.last}, &res, onEvent)
 	}
 	return res, err
+}
+
+// answer runs a command of the project that the agent asked for.
+func (p *promoting) answer(ctx context.Context, ask promotion.Ask) {
+	if limit := ask.Timeout.Time(); limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	got := agent.Answer{ID: p.id, Ask: ask.ID}
+	var err error
+	got.Code, got.Output, err = commander{}.Command(ctx, check.Command{Args: ask.Args, Dir: ask.Dir})
+	if err != nil {
+		got.Error = err.Error()
+	}
+	if err := p.s.toAgent.Call(ctx, "answer", got, nil, nil); err != nil {
+		p.d.View.Note("warning", "the agent did not get the result of a command: "+err.Error())
+	}
 }
 
 // afterwards reads how a promotion ended whose agent is gone.

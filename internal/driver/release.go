@@ -128,7 +128,7 @@ func hasHealth(svc snapshot.Service) bool {
 
 // moves are the images that the target's engine lacks.
 func (d *Driver) moves(ctx context.Context, s *sides, r plan.Release) ([]step.Image, error) {
-	if s.from.Info.ID == s.to.Info.ID {
+	if sameEngine(s) {
 		return nil, nil
 	}
 	wanted := map[string]bool{}
@@ -149,6 +149,11 @@ func (d *Driver) moves(ctx context.Context, s *sides, r plan.Release) ([]step.Im
 		}
 	}
 	return out, nil
+}
+
+// sameEngine reports whether both environments run on one engine. Engines that were copied from one image can have one id.
+func sameEngine(s *sides) bool {
+	return s.from.Info.ID == s.to.Info.ID && s.from.Info.RootDir == s.to.Info.RootDir && s.from.Info.Name == s.to.Info.Name
 }
 
 func short(id string) string {

@@ -156,6 +156,9 @@ func (b *builder) changes() {
 // databases checks what the plan can know of the servers: that their major versions allow a move.
 func (b *builder) databases() {
 	for _, to := range b.in.To.Servers {
+		if to.Note != "" {
+			b.warn("database server %s: %s", to.Name, to.Note)
+		}
 		from, ok := b.in.From.Server(to.Name)
 		if !ok {
 			continue

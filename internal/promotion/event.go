@@ -14,6 +14,7 @@ const (
 	StepEnded    EventType = "step-ended"
 	CheckEnded   EventType = "check-ended"
 	Note         EventType = "note"  // something a person should read; Level says how loud
+	Asked        EventType = "asked" // the agent wants a command run by its driver; Ask is set
 	Ended        EventType = "ended" // the promotion or the asked phases are over; Outcome is set
 )
 
@@ -35,8 +36,17 @@ type Event struct {
 	Took     Duration  `json:"took,omitempty"`    // of what ended
 	Outcome  Outcome   `json:"outcome,omitempty"` // of ended
 	Failure  *Failure  `json:"failure,omitempty"`
+	Ask      *Ask      `json:"ask,omitempty"`
 	Check    *Check    `json:"check,omitempty"`
 	Estimate Duration  `json:"estimate,omitempty"` // of what started
+}
+
+// Ask is a command of the project that only the driver can run, where the project's files are.
+type Ask struct {
+	ID      int64    `json:"id"`
+	Args    []string `json:"args"`
+	Dir     string   `json:"dir"`
+	Timeout Duration `json:"timeout"`
 }
 
 // Duration marshals as milliseconds, so that readers need no parser for Go's notation.

@@ -86,6 +86,7 @@ type Server struct {
 	Version   string     `json:"version"` // of the server, such as 15.18
 	Number    int        `json:"number"`  // server_version_num
 	User      string     `json:"user"`
+	Note      string     `json:"note,omitempty"` // what a person should know of how it is reached
 	Databases []Database `json:"databases"`
 }
 
