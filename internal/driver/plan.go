@@ -28,14 +28,10 @@ func (d *Driver) Plan(ctx context.Context, from, to string) (plan.Plan, []promot
 	if err != nil {
 		return plan.Plan{}, nil, err
 	}
-	if s.fromAgent, err = d.Reader(ctx, s.from); err != nil {
+	defer s.close()
+	if err := s.start(ctx, d, func(ctx context.Context) (*agent.Remote, error) { return d.Reader(ctx, s.to) }); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	defer s.fromAgent.Close()
-	if s.toAgent, err = d.Reader(ctx, s.to); err != nil {
-		return plan.Plan{}, nil, err
-	}
-	defer s.toAgent.Close()
 	if err := d.read(ctx, s); err != nil {
 		return plan.Plan{}, nil, err
 	}

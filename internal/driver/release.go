@@ -27,6 +27,34 @@ type sides struct {
 	gitErr           error
 }
 
+// start starts the agents of both sides at one time: the source's reads, the target's is the caller's choice.
+func (s *sides) start(ctx context.Context, d *Driver, target func(context.Context) (*agent.Remote, error)) error {
+	for _, env := range []*Environment{s.from, s.to} { // one after the other: on one engine it is one image
+		if err := d.Prepare(ctx, env); err != nil {
+			return err
+		}
+	}
+	defer d.View.Wait("start the agents")()
+	var wg sync.WaitGroup
+	var fromErr, toErr error
+	wg.Go(func() { s.fromAgent, fromErr = d.Reader(ctx, s.from) })
+	wg.Go(func() { s.toAgent, toErr = target(ctx) })
+	wg.Wait()
+	if toErr != nil {
+		return toErr
+	}
+	return fromErr
+}
+
+// close ends the agents that only read.
+func (s *sides) close() {
+	for _, r := range []*agent.Remote{s.fromAgent, s.toAgent} {
+		if r != nil {
+			r.Close()
+		}
+	}
+}
+
 // read takes both snapshots at one time.
 func (d *Driver) read(ctx context.Context, s *sides) error {
 	done := d.View.Wait("read " + s.from.Name + " and " + s.to.Name)

@@ -65,11 +65,14 @@ func (p *promoting) run(ctx context.Context) (promotion.Result, error) {
 			return res, err
 		}
 	}
-	done := d.View.Wait("take the lock of " + p.s.to.Name)
-	p.s.toAgent, err = agent.StartPromoter(ctx, p.s.to.Engine, p.s.to.Compose.Project, p.id, p.s.to.who)
-	done()
-	if err != nil {
-		return promotion.Result{}, lockError(err)
+	if err := p.s.start(ctx, d, func(ctx context.Context) (*agent.Remote, error) {
+		r, err := agent.StartPromoter(ctx, p.s.to.Engine, p.s.to.Compose.Project, p.id, p.s.to.who)
+		if err != nil {
+			return nil, lockError(err)
+		}
+		return r, nil
+	}); err != nil {
+		return promotion.Result{}, err
 	}
 	if err := p.begin(ctx); err != nil {
 		return promotion.Result{}, err
@@ -144,9 +147,6 @@ func (p *promoting) resting(ctx context.Context, info agent.Info) bool {
 func (p *promoting) begin(ctx context.Context) error {
 	d := p.d
 	var err error
-	if p.s.fromAgent, err = d.Reader(ctx, p.s.from); err != nil {
-		return err
-	}
 	if err := d.read(ctx, p.s); err != nil {
 		return err
 	}
