@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -25,11 +26,15 @@ type Remote struct {
 	stdin  io.Closer // its end is the end of a reader
 }
 
+// VolumeDir is where a promoting agent has the volumes that it copies mounted, each by its name.
+const VolumeDir = "/volumes"
+
 // Identity is who starts an agent, and with what.
 type Identity struct {
 	Image   string // of the agent
 	Version string
 	By      string
+	Volumes []string // to be copied by the agent that promotes; those that do not exist are left out
 }
 
 // LockedError means that somebody else's promotion holds the target.
@@ -122,9 +127,15 @@ func StartPromoter(ctx context.Context, e *compose.Engine, project, promotionID 
 	if err := e.EnsureVolume(ctx, StateVolume(project), map[string]string{LabelRole: "state", LabelProject: project}); err != nil {
 		return nil, err
 	}
+	mounts := []engine.Mount{socketMount(e), {Type: "volume", Name: StateVolume(project), Target: StateDir, RW: true}}
+	for _, name := range who.Volumes {
+		if _, err := e.Volume(ctx, name); err == nil { // mounting one that does not exist would make it
+			mounts = append(mounts, engine.Mount{Type: "volume", Name: name, Target: path.Join(VolumeDir, name), RW: true})
+		}
+	}
 	id, err := e.StartAgent(ctx, compose.AgentSpec{
 		Name: Name(project), Image: who.Image, Args: []string{"agent", "serve", "--project", project, "--state", StateDir}, User: "0:0",
-		Mounts: []engine.Mount{socketMount(e), {Type: "volume", Name: StateVolume(project), Target: StateDir, RW: true}}, Labels: labels, RestartPolicy: "no",
+		Mounts: mounts, Labels: labels, RestartPolicy: "no",
 	})
 	if errors.Is(err, compose.ErrNameTaken) {
 		held := locked(ctx, e, project)

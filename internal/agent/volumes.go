@@ -36,10 +36,20 @@ func (v *volumes) copyDir(volume string) string {
 	return filepath.Join(v.point.dir, "volumes", strings.ReplaceAll(volume, "/", "_"))
 }
 
+// own is where this agent has the volume mounted; otherwise a helper container with it does the work.
+func (v *volumes) own(volume string) (string, bool) {
+	dir := filepath.Join(VolumeDir, volume)
+	_, err := os.Stat(dir)
+	return dir, err == nil
+}
+
 // Copy implements step.Volumes.
 func (v *volumes) Copy(ctx context.Context, volume string, _ func(done, total int64)) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(v.copyDir(volume)), 0o700); err != nil {
 		return "", err
+	}
+	if own, mounted := v.own(volume); mounted {
+		return CopyTree(own, v.copyDir(volume))
 	}
 	out, err := v.env.helper(ctx, v.mounts(volume, false), "copy-tree", "/volume", v.copyDir(volume))
 	return strings.TrimSpace(out), err
@@ -47,12 +57,19 @@ func (v *volumes) Copy(ctx context.Context, volume string, _ func(done, total in
 
 // Restore implements step.Volumes.
 func (v *volumes) Restore(ctx context.Context, volume string, _ func(done, total int64)) error {
+	if own, mounted := v.own(volume); mounted {
+		_, err := CopyTree(v.copyDir(volume), own)
+		return err
+	}
 	_, err := v.env.helper(ctx, v.mounts(volume, true), "copy-tree", v.copyDir(volume), "/volume")
 	return err
 }
 
 // Digest implements step.Volumes.
 func (v *volumes) Digest(ctx context.Context, volume string) (string, error) {
+	if own, mounted := v.own(volume); mounted {
+		return DigestTree(own)
+	}
 	out, err := v.env.helper(ctx, v.mounts(volume, false), "digest-tree", "/volume")
 	return strings.TrimSpace(out), err
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -112,6 +114,7 @@ func readPlan(path string) (*plan.Plan, error) {
 // tell prints the account of a promotion and makes its outcome the exit code.
 func (a *app) tell(res promotion.Result) error {
 	res.LogPath = a.logPath
+	a.writeReport(&res)
 	a.close()
 	if err := a.print(report.Result(res, nil)); err != nil {
 		return err
@@ -124,6 +127,23 @@ func (a *app) tell(res promotion.Result) error {
 		return &ExitError{code}
 	}
 	return nil
+}
+
+// writeReport leaves the account as a page beside the log, for everything that came to do something.
+func (a *app) writeReport(res *promotion.Result) {
+	if a.logPath == "" || res.Outcome == promotion.Running || res.Outcome == promotion.Locked || len(res.Phases) == 0 {
+		return
+	}
+	path := strings.TrimSuffix(a.logPath, ".log") + ".html"
+	data, err := report.Render(report.HTML, report.Result(*res, nil), report.Options{Now: time.Now()})
+	if err == nil {
+		err = os.WriteFile(path, []byte(a.secrets.String(string(data))), 0o600)
+	}
+	if err != nil {
+		fmt.Fprintln(a.process.Stderr, "report:", err)
+		return
+	}
+	res.ReportPath = path
 }
 
 func (a *app) testCommand() *cobra.Command {

@@ -154,9 +154,20 @@ func (d *Driver) Prepare(ctx context.Context, env *Environment) error {
 	if err != nil {
 		return &Error{Outcome: promotion.Refused, Message: "agent for " + env.Name, Err: err}
 	}
-	env.who = agent.Identity{Image: image, Version: d.Version, By: d.By}
+	env.who = agent.Identity{Image: image, Version: d.Version, By: d.By, Volumes: snapshotVolumes(env)}
 	env.Spec.Image = image
 	return nil
+}
+
+// snapshotVolumes are the engine's names of the volumes that a promotion copies.
+func snapshotVolumes(env *Environment) []string {
+	var names []string
+	for _, v := range env.Model.Volumes() {
+		if env.Spec.Volumes[v.Key] == string(config.SnapshotVolume) || env.Spec.Volumes[v.Name] == string(config.SnapshotVolume) {
+			names = append(names, v.Name)
+		}
+	}
+	return names
 }
 
 // Reader starts an agent that reads the environment, and a function that ends it.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"strings"
 
 	"github.com/org/promote-action/internal/plan"
 	"github.com/org/promote-action/internal/promotion"
@@ -127,7 +128,7 @@ func whereFailed(f *promotion.Failure) string {
 	if f.Step != "" {
 		where += ", " + f.Step
 	}
-	if f.Service != "" {
+	if f.Service != "" && !strings.HasPrefix(f.Message, "service "+f.Service+":") {
 		where += ", service " + f.Service
 	}
 	return where
