@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,26 +18,6 @@ import (
 	"github.com/org/promote-action/internal/report"
 	"github.com/org/promote-action/internal/terminal"
 )
-
-// version is set by the release build.
-var version = ""
-
-// Version is the version of this program: that of the release, or of the source it was built from.
-func Version() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "devel"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "devel-" + s.Value[:12]
-		}
-	}
-	return "devel"
-}
 
 // app is one run of the program.
 type app struct {
@@ -52,6 +31,7 @@ type app struct {
 
 	logPath string
 	closers []func()
+	printed bool // a result was written
 }
 
 func (a *app) close() {
@@ -71,7 +51,7 @@ func (a *app) root() *cobra.Command {
 		Short:         "Move a tested release from one environment to another, and give the target back when it goes wrong",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          noArgs,
+		Args:          known,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
@@ -82,21 +62,18 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err.Error(), cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(a.planCommand(), a.runCommand(), a.testCommand(), a.agentCommand(), a.versionCommand())
+	root.AddCommand(a.planCommand(), a.runCommand(), a.rollbackCommand(), a.recoverCommand(), a.testCommand(), a.statusCommand(), a.logsCommand(),
+		a.backupsCommand(), a.historyCommand(), a.initCommand(), a.validateCommand(), a.agentCommand(), a.versionCommand())
+	root.SetHelpCommand(&cobra.Command{Hidden: true})
+	wrapArgs(root)
 	return root
 }
 
 // load reads the configuration.
 func (a *app) load() (*config.Config, error) {
-	path := a.configPath
-	if path == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			return nil, err
-		}
-		if path, err = config.Find(dir); err != nil {
-			return nil, err
-		}
+	path, err := a.find()
+	if err != nil {
+		return nil, err
 	}
 	return config.Load(path, a.process.Lookup)
 }
@@ -203,28 +180,38 @@ func (f fan) Wait(what string) func() {
 
 // print writes a report where it was asked for.
 func (a *app) print(v report.View) error {
-	format, err := report.ParseFormat(a.format)
+	data, err := a.render(v)
 	if err != nil {
 		return err
 	}
+	return a.write(data)
+}
+
+// render makes a report in the asked form.
+func (a *app) render(v report.View) ([]byte, error) {
+	format, err := report.ParseFormat(a.format)
+	if err != nil {
+		return nil, err
+	}
 	options := report.Options{Now: time.Now()}
-	var out io.Writer = a.process.Stdout
-	if a.output != "" {
-		file, err := os.Create(a.output)
-		if err != nil {
-			return &usageError{err.Error(), "name a file that can be written with --output"}
-		}
-		defer file.Close()
-		out = file
-	} else if format == report.Text {
+	if format == report.Text && a.output == "" {
 		kind := a.kind()
 		options.Style, options.Width = kind.Style, kind.Width()
 	}
-	data, err := report.Render(format, v, options)
-	if err != nil {
-		return err
+	return report.Render(format, v, options)
+}
+
+// write writes a result to where it was asked for, without secrets.
+func (a *app) write(data []byte) error {
+	text := a.secrets.String(string(data))
+	a.printed = true
+	if a.output != "" {
+		if err := os.WriteFile(a.output, []byte(text), 0o644); err != nil {
+			return &usageError{err.Error(), "name a file that can be written with --output"}
+		}
+		return nil
 	}
-	if _, err := io.WriteString(out, a.secrets.String(string(data))); err != nil {
+	if _, err := io.WriteString(a.process.Stdout, text); err != nil {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/spf13/cobra"
-
 	"github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/driver"
 	"github.com/org/promote-action/internal/promotion"
@@ -79,25 +77,46 @@ func (a *app) code(err error) int {
 	var exit *ExitError
 	var known *driver.Error
 	var problems config.Problems
+	code := 1
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.As(err, &problems):
-		fmt.Fprint(a.process.Stderr, problems.Text())
+		a.tellError(err, 2, problems)
 		return 2
-	}
-	fmt.Fprint(a.process.Stderr, report.Error(redacted{a, err}, a.kindErr().Style))
-	switch {
 	case isUsage(err):
-		return 2
+		code = 2
 	case errors.As(err, &known) && known.Outcome != "":
-		return known.Outcome.Code()
+		code = known.Outcome.Code()
 	case errors.Is(err, context.Canceled):
-		return promotion.Canceled.Code()
+		code = promotion.Canceled.Code()
 	}
-	return 1
+	a.tellError(err, code, nil)
+	return code
+}
+
+// errorDocument is the JSON of a command that has no result to tell.
+type errorDocument struct {
+	Schema   string          `json:"schema"` // promote.error/1
+	Error    string          `json:"error"`
+	Hint     string          `json:"hint,omitempty"`
+	Problems config.Problems `json:"problems,omitempty"`
+	Code     int             `json:"exit_code"`
+}
+
+// tellError writes an error for a person, and as the one JSON document where that was asked for.
+func (a *app) tellError(err error, code int, problems config.Problems) {
+	words := redacted{a, err}
+	if len(problems) > 0 {
+		fmt.Fprint(a.process.Stderr, a.secrets.String(problems.Text()))
+	} else {
+		fmt.Fprint(a.process.Stderr, report.Error(words, a.kindErr().Style))
+	}
+	if a.format == string(report.JSON) && !a.printed {
+		_ = a.document(errorDocument{"promote.error/1", words.Error(), words.Hint(), problems, code}, "")
+	}
 }
 
 // isUsage reports whether the caller asked for something that can't be, or the configuration is wrong.
@@ -132,10 +151,3 @@ func (r redacted) Hint() string {
 }
 
 func (r redacted) Unwrap() error { return r.err }
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return &usageError{fmt.Sprintf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]), cmd.CommandPath() + " --help"}
-	}
-	return nil
-}

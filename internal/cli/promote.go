@@ -174,13 +174,3 @@ func (a *app) testCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&only, "only", nil, "only these `categories`: health, api, database, custom")
 	return cmd
 }
-
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintln(a.process.Stdout, "promote", Version())
-			return nil
-		},
-	}
-}

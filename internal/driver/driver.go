@@ -113,9 +113,7 @@ func (d *Driver) Open(ctx context.Context, name string) (*Environment, error) {
 		return nil, &Error{Outcome: promotion.Refused, Message: "environment " + name, Err: err}
 	}
 	env.asked = d.now()
-	env.Model, err = compose.Load(ctx, compose.Source{
-		Project: conf.Compose.Project, Directory: d.directory(conf), Files: conf.Compose.Files, EnvFiles: conf.Compose.EnvFiles, Profiles: conf.Compose.Profiles, Env: d.environ(),
-	})
+	env.Model, err = d.load(ctx, conf)
 	if err != nil {
 		return nil, &Error{Outcome: promotion.Refused, Message: "Compose model of " + name, Err: err, Advice: "docker compose config shows the same problem; variables come from env_files and the environment"}
 	}
