@@ -46,7 +46,7 @@ func disk(path string) (free, total int64) {
 	if syscall.Statfs(path, &st) != nil {
 		return 0, 0
 	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize //nolint:unconvert // the types differ between platforms
+	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize
 }
 
 func (e *environment) services(ctx context.Context, s *snapshot.Snapshot, all []engine.Container) error {

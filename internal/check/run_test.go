@@ -34,7 +34,8 @@ func TestRunKeepsOrderAndBound(t *testing.T) {
 		var running, most, alone atomic.Int32
 		var tests []Test
 		for i, name := range []string{"a", "b", "c", "d", "e", "f"} {
-			tests = append(tests, Test{Category: "api", Name: name, Alone: name == "b", Service: "web", Critical: true,
+			tests = append(tests, Test{
+				Category: "api", Name: name, Alone: name == "b", Service: "web", Critical: true,
 				Environment: "staging", Run: func(ctx context.Context) promotion.Check {
 					n := running.Add(1)
 					defer running.Add(-1)
@@ -44,7 +45,8 @@ func TestRunKeepsOrderAndBound(t *testing.T) {
 						alone.Store(running.Load())
 					}
 					return passed("%s", name)
-				}})
+				},
+			})
 		}
 		var came []string
 		began := time.Now()

@@ -116,21 +116,27 @@ func (d *Driver) gitChecks(s *sides, add func(promotion.Check)) {
 
 func (d *Driver) engineChecks(s *sides, add func(promotion.Check)) {
 	for _, env := range []*Environment{s.from, s.to} {
-		c := promotion.Check{Category: "engine", Name: "engine", Environment: env.Name, Status: promotion.Pass,
-			Message: fmt.Sprintf("Docker Engine %s (API %s) on %s, %s/%s", env.Info.Version, env.Info.APIVersion, env.Info.Name, env.Info.OS, env.Info.Arch)}
+		c := promotion.Check{
+			Category: "engine", Name: "engine", Environment: env.Name, Status: promotion.Pass,
+			Message: fmt.Sprintf("Docker Engine %s (API %s) on %s, %s/%s", env.Info.Version, env.Info.APIVersion, env.Info.Name, env.Info.OS, env.Info.Arch),
+		}
 		if skew := env.Info.Time.Sub(env.asked).Abs(); skew > 30*time.Second {
 			c.Status, c.Message, c.Hint = promotion.Warn, c.Message+fmt.Sprintf("; its clock differs from this machine's by %s", skew.Round(time.Second)), "synchronise the clocks: times in reports come from both"
 		}
 		add(c)
 	}
 	if s.from.Info.Arch != s.to.Info.Arch || s.from.Info.OS != s.to.Info.OS {
-		add(promotion.Check{Category: "engine", Name: "platform", Environment: s.to.Name, Status: promotion.Fail, Critical: true,
-			Message: fmt.Sprintf("images of %s/%s do not run on %s/%s", s.from.Info.OS, s.from.Info.Arch, s.to.Info.OS, s.to.Info.Arch)})
+		add(promotion.Check{
+			Category: "engine", Name: "platform", Environment: s.to.Name, Status: promotion.Fail, Critical: true,
+			Message: fmt.Sprintf("images of %s/%s do not run on %s/%s", s.from.Info.OS, s.from.Info.Arch, s.to.Info.OS, s.to.Info.Arch),
+		})
 	}
 	if !sameEngine(s) && s.from.Info.ContainerdStore != s.to.Info.ContainerdStore {
-		add(promotion.Check{Category: "engine", Name: "image store", Environment: s.to.Name, Status: promotion.Fail, Critical: true,
+		add(promotion.Check{
+			Category: "engine", Name: "image store", Environment: s.to.Name, Status: promotion.Fail, Critical: true,
 			Message: "one engine keeps images in containerd's store and the other does not: an image has another id there, so that its identity could not be proved",
-			Hint:    `set the same "features": {"containerd-snapshotter": …} in both daemon.json`})
+			Hint:    `set the same "features": {"containerd-snapshotter": …} in both daemon.json`,
+		})
 	}
 }
 
@@ -165,8 +171,10 @@ func (d *Driver) serviceChecks(s *sides, add func(promotion.Check)) {
 	for _, svc := range s.toSnap.Services {
 		for _, container := range svc.Containers {
 			if container.Health == "unhealthy" || container.State == "restarting" || (container.State == "exited" && container.ExitCode != 0) {
-				add(promotion.Check{Category: "services", Name: "before", Environment: s.to.Name, Service: svc.Name, Status: promotion.Warn,
-					Message: fmt.Sprintf("%s is %s %s before the promotion: a rollback brings that state back", container.Name, container.State, container.Health), Hint: "docker logs " + container.Name})
+				add(promotion.Check{
+					Category: "services", Name: "before", Environment: s.to.Name, Service: svc.Name, Status: promotion.Warn,
+					Message: fmt.Sprintf("%s is %s %s before the promotion: a rollback brings that state back", container.Name, container.State, container.Health), Hint: "docker logs " + container.Name,
+				})
 			}
 			if strings.HasPrefix(container.ComposeVersion, "1.") {
 				v1 = container.ComposeVersion
@@ -174,8 +182,10 @@ func (d *Driver) serviceChecks(s *sides, add func(promotion.Check)) {
 		}
 	}
 	if v1 != "" {
-		add(promotion.Check{Category: "services", Name: "compose", Environment: s.to.Name, Status: promotion.Warn,
-			Message: fmt.Sprintf("the stack was made by docker-compose %s: every container is made anew, also unchanged ones; datastores excepted", v1)})
+		add(promotion.Check{
+			Category: "services", Name: "compose", Environment: s.to.Name, Status: promotion.Warn,
+			Message: fmt.Sprintf("the stack was made by docker-compose %s: every container is made anew, also unchanged ones; datastores excepted", v1),
+		})
 	}
 }
 
@@ -193,8 +203,10 @@ func (d *Driver) imageChecks(ctx context.Context, s *sides, p plan.Plan, add fun
 		case err != nil:
 			add(promotion.Check{Category: "images", Name: "image", Service: c.Service, Status: promotion.Error, Critical: true, Message: err.Error()})
 		case !has:
-			add(promotion.Check{Category: "images", Name: "image", Service: c.Service, Status: promotion.Fail, Critical: true,
-				Message: fmt.Sprintf("image %s of %s is no longer on its engine, although a container was made from it", short(c.To), c.Service), Hint: "build or pull it again and restart the service"})
+			add(promotion.Check{
+				Category: "images", Name: "image", Service: c.Service, Status: promotion.Fail, Critical: true,
+				Message: fmt.Sprintf("image %s of %s is no longer on its engine, although a container was made from it", short(c.To), c.Service), Hint: "build or pull it again and restart the service",
+			})
 		}
 	}
 	message := fmt.Sprintf("%d images are on the target's engine", len(p.Release.Images))

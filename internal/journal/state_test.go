@@ -52,8 +52,13 @@ func TestStateAfterEachRecord(t *testing.T) {
 
 func TestALaterRollbackOpensThePromotionAgain(t *testing.T) {
 	records := []Record{
-		{Type: Begin}, {Type: Phase, Phase: promotion.Deploy}, {Type: Intent, Step: "a"}, {Type: Done, Step: "a"},
-		{Type: Cancel}, {Type: Outcome, Outcome: promotion.Done}, {Type: Begin},
+		{Type: Begin},
+		{Type: Phase, Phase: promotion.Deploy},
+		{Type: Intent, Step: "a"},
+		{Type: Done, Step: "a"},
+		{Type: Cancel},
+		{Type: Outcome, Outcome: promotion.Done},
+		{Type: Begin},
 	}
 	s := StateOf(records)
 	if !s.Unfinished() || s.Canceled || s.RollingBack || s.Phase != "" || s.Step("a") != StepDone {
@@ -73,7 +78,12 @@ func TestRecordsThatMeanNothingAreRefused(t *testing.T) {
 	}
 	defer j.Close()
 	for _, r := range []Record{
-		{}, {Type: "else"}, {Type: Intent}, {Type: Phase}, {Type: Outcome}, {Type: Note, Outcome: promotion.Done},
+		{},
+		{Type: "else"},
+		{Type: Intent},
+		{Type: Phase},
+		{Type: Outcome},
+		{Type: Note, Outcome: promotion.Done},
 		{Type: Note, Data: []byte("{")},
 	} {
 		if _, err := j.Append(r); err == nil {

@@ -133,7 +133,7 @@ func TestServerKilledAtAnyMoment(t *testing.T) {
 		if err := kit.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		<-done
+		t.Logf("%s, killed after %s: %v", what, after, <-done)
 		if err := kit.Start(); err != nil {
 			t.Fatal(err)
 		}

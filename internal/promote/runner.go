@@ -126,7 +126,7 @@ func (r *Runner) do(ctx context.Context, item step.Item) error {
 	case errors.Is(cause, ErrCancelled):
 		err = cause // how the step took it says nothing more
 	case cause != nil && !errors.Is(err, cause):
-		err = fmt.Errorf("%w (%v)", cause, err)
+		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	return r.failed(item, err, took)
 }

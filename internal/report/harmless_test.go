@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -117,7 +118,7 @@ func FuzzReports(f *testing.F) {
 		}
 		out, _ = Render(JUnit, v, Options{})
 		for d := xml.NewDecoder(bytes.NewReader(out)); ; {
-			if _, err := d.Token(); err == io.EOF {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("not XML: %v", err)

@@ -166,7 +166,8 @@ func start(t *testing.T, name string, env ...string) *role {
 func (r *role) wait(t *testing.T) int {
 	t.Helper()
 	select {
-	case <-r.done:
+	case err := <-r.done:
+		t.Logf("%v ended: %v", r.cmd.Args, err)
 		return r.cmd.ProcessState.ExitCode()
 	case <-time.After(30 * time.Second):
 		t.Fatal("does not end")

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/docker/docker/errdefs"
+	"github.com/containerd/errdefs"
 
 	"github.com/org/promote-action/internal/engine"
 )

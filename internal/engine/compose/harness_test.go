@@ -12,7 +12,6 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
 	"github.com/org/promote-action/internal/engine"
@@ -158,10 +157,4 @@ func containers(t *testing.T, e *Engine, project string) map[string]engine.Conta
 		out[c.Name] = c
 	}
 	return out
-}
-
-func networkExists(t *testing.T, e *Engine, name string) bool {
-	t.Helper()
-	_, err := e.api.NetworkInspect(t.Context(), name, network.InspectOptions{})
-	return err == nil
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/errdefs"
+	"github.com/containerd/errdefs"
 	"github.com/docker/go-connections/nat"
 
 	"github.com/org/promote-action/internal/engine"

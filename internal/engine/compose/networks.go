@@ -8,7 +8,7 @@ import (
 
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/errdefs"
+	"github.com/containerd/errdefs"
 
 	"github.com/org/promote-action/internal/engine"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/docker/docker/api/types/network"
-	"github.com/docker/docker/errdefs"
+	"github.com/containerd/errdefs"
 )
 
 // networks brings the project's own networks back to what they were. One that differs is replaced; whoever else is on it
