@@ -148,6 +148,13 @@ func (s *Server) retireOne(ctx context.Context, r *running, id string) error {
 				continue
 			}
 			errs = append(errs, st.Retire(ctx, db))
+		case *step.LoadDatabase:
+			db, err := s.environment(r.spec).database(ctx, st.Server, point{dir: folder.Restore()})
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			errs = append(errs, st.Retire(ctx, db))
 		case *step.HoldImages:
 			for tag := range st.Tags {
 				if !needed[tag] {
@@ -177,6 +184,9 @@ func (s *Server) account(r *running) promotion.Result {
 	}
 	if res.Outcome == promotion.Done {
 		for _, item := range r.plan.Steps {
+			if l, ok := item.Step.(*step.LoadDatabase); ok {
+				res.Kept = append(res.Kept, fmt.Sprintf("the database that was replaced as %s, for promote rollback %s", l.Aside, r.id))
+			}
 			if c, ok := item.Step.(*step.CopyDatabase); ok && c.Way == step.Clone {
 				res.Kept = append(res.Kept, fmt.Sprintf("the database as it was at shutdown as %s, for promote rollback %s", c.As, r.id))
 			}

@@ -118,12 +118,8 @@ func (d *database) client() postgres.Client {
 
 // Load implements step.Database.
 func (d *database) Load(ctx context.Context, file, into, promotion string, progress func(done, total int64)) error {
-	data, err := d.point.Read(infoFile(file))
+	info, err := d.point.dumpInfo(file)
 	if err != nil {
-		return err
-	}
-	var info postgres.DumpInfo
-	if err := json.Unmarshal(data, &info); err != nil {
 		return err
 	}
 	in, err := os.Open(d.point.path(file))

@@ -22,6 +22,8 @@ func (s *Server) methods() map[string]method {
 		"preflight": s.preflight,
 		"checkout":  s.readCheckout,
 		"begin":     s.begin,
+		"given":     s.given,
+		"forget":    s.forget,
 		"plan":      s.storedPlan,
 		"abandon":   s.abandon,
 		"report":    s.report,

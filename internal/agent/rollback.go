@@ -32,6 +32,9 @@ func (s *Server) losses(ctx context.Context, r *running) ([]Loss, error) {
 	out := []Loss{}
 	p := point{dir: r.folder.Restore()}
 	for _, item := range r.plan.Steps {
+		if l, ok := item.Step.(*step.LoadDatabase); ok {
+			out = append(out, Loss{Database: l.Database, Table: "*", Note: "was restored from " + l.Backup + ": its rows, and what was written since, give way to the database that it replaced"})
+		}
 		c, ok := item.Step.(*step.CopyDatabase)
 		if !ok {
 			continue

@@ -18,6 +18,7 @@ import (
 
 	"github.com/org/promote-action/internal/backup"
 	"github.com/org/promote-action/internal/engine"
+	"github.com/org/promote-action/internal/plan"
 	"github.com/org/promote-action/internal/step"
 )
 
@@ -69,6 +70,9 @@ func (s *Server) seal(ctx context.Context, r *running, p point) error {
 	m := backup.Manifest{
 		ID: r.id, Promotion: r.id, Environment: r.spec.Environment, Project: r.spec.Project, TakenAt: time.Now().UTC(), Commit: "", Release: "", ToolVersion: s.options.Version,
 		Engine: backup.Engine{ID: snap.Engine.ID, Name: snap.Engine.Name, Version: snap.Engine.Version, APIVersion: snap.Engine.APIVersion, OS: snap.Engine.OS, Arch: snap.Engine.Arch},
+	}
+	if r.plan.Mode == plan.ModeBackup {
+		m.Promotion = ""
 	}
 	for _, svc := range snap.Services {
 		for _, c := range svc.Containers[:min(1, len(svc.Containers))] {

@@ -145,6 +145,9 @@ func (s *Server) sweep(ctx context.Context) {
 
 // takeUp loads what a predecessor left. A promotion that has touched the target goes on at once, without its driver.
 func (s *Server) takeUp() error {
+	if err := s.concludeLast(); err != nil {
+		return err
+	}
 	left, err := s.store.Unfinished()
 	if err != nil {
 		return err
@@ -168,6 +171,34 @@ func (s *Server) takeUp() error {
 			s.conclude(ctx, r, outcome, err)
 			return outcome, err
 		})
+	}
+	return nil
+}
+
+// concludeLast does what follows the last outcome when a predecessor died between the two.
+func (s *Server) concludeLast() error {
+	list, err := s.store.List()
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if e.Err != nil || e.State.Outcome == "" {
+			continue
+		}
+		folder, err := s.store.Folder(e.ID)
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(folder.Result()); err == nil {
+			return nil
+		}
+		r, err := s.load(e.ID)
+		if err != nil {
+			return nil //nolint:nilerr // its restore point is gone: there is nothing left to conclude
+		}
+		defer r.close()
+		s.conclude(context.Background(), r, e.State.Outcome, nil)
+		return nil
 	}
 	return nil
 }

@@ -189,6 +189,35 @@ func (s *stack) Restarts(ctx context.Context, services []string) (map[string]int
 	return counts, down, nil
 }
 
+// Diagnose implements step.Diagnoser.
+func (s *stack) Diagnose(ctx context.Context, service, container, reason string) *step.ServiceError {
+	e := &step.ServiceError{Service: service, Container: container, Reason: reason}
+	all, err := s.env.engine.Containers(ctx, s.project())
+	if err != nil {
+		return e
+	}
+	for _, c := range all {
+		if c.OneOff || (container != "" && c.Name != container) || (container == "" && c.Service != service) {
+			continue
+		}
+		e.Service, e.Container = c.Service, c.Name
+		e.Health = probes(c.HealthLog)
+		if lines, err := s.env.engine.Logs(ctx, c.ID, 20, time.Time{}); err == nil {
+			e.Log = lines
+		}
+		return e
+	}
+	return e
+}
+
+func probes(log []engine.Probe) []string {
+	var out []string
+	for _, p := range log {
+		out = append(out, fmt.Sprintf("%s exit %d: %s", p.Time.UTC().Format("15:04:05"), p.Exit, oneLine(p.Output)))
+	}
+	return out
+}
+
 // text turns the engine's events into lines.
 func text(onEvent func(string)) func(engine.Event) {
 	return func(e engine.Event) {
@@ -204,11 +233,7 @@ func failure(err error) error {
 	if !errors.As(err, &u) {
 		return err
 	}
-	s := &step.ServiceError{Service: u.Service, Container: u.Container, Reason: u.Reason, Log: u.Log, Err: err}
-	for _, p := range u.Health {
-		s.Health = append(s.Health, fmt.Sprintf("%s exit %d: %s", p.Time.UTC().Format("15:04:05"), p.Exit, oneLine(p.Output)))
-	}
-	return s
+	return &step.ServiceError{Service: u.Service, Container: u.Container, Reason: u.Reason, Health: probes(u.Health), Log: u.Log, Err: err}
 }
 
 func oneLine(s string) string {

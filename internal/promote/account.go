@@ -24,7 +24,7 @@ func Account(id string, p plan.Plan, records []journal.Record, proof promotion.P
 	for _, phase := range append(append([]promotion.Phase(nil), promotion.Forward...), promotion.Rollback) {
 		if ph, ok := a.phases[phase]; ok {
 			res.Phases = append(res.Phases, *ph)
-		} else if phase != promotion.Rollback {
+		} else if phase != promotion.Rollback && p.Has(phase) {
 			res.Phases = append(res.Phases, promotion.PhaseResult{Phase: phase, Status: promotion.Skip, Reason: a.skipReason()})
 		}
 	}

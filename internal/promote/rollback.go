@@ -147,7 +147,7 @@ func (r *Runner) checkAfterRollback(ctx context.Context) error {
 // touchesData reports whether undoing the step takes back data.
 func touchesData(s step.Step) bool {
 	switch s.(type) {
-	case *step.CopyDatabase, *step.FingerprintDatabase, *step.CopyVolume:
+	case *step.CopyDatabase, *step.FingerprintDatabase, *step.CopyVolume, *step.LoadDatabase:
 		return true
 	}
 	return false

@@ -150,7 +150,7 @@ func FailureOf(item step.Item, err error) promotion.Failure {
 	}
 	var c *step.CheckError
 	if errors.As(err, &c) && len(c.Checks) > 0 {
-		f.Service, f.Log, f.Hint = c.Checks[0].Service, c.Checks[0].Detail, c.Checks[0].Hint
+		f.Service, f.Log, f.Hint = c.Checks[0].Service, append(slices.Clone(c.Checks[0].Detail), f.Log...), c.Checks[0].Hint
 	}
 	return f
 }
@@ -246,6 +246,9 @@ func (r *Runner) Ready(phase promotion.Phase) error {
 		return fmt.Errorf("promotion %s is being rolled back", r.ID)
 	}
 	for _, before := range promotion.Forward[:max(0, slices.Index(promotion.Forward, phase))] {
+		if !r.Plan.Has(before) {
+			continue
+		}
 		if !Finished(s, before) {
 			return fmt.Errorf("phase %s of promotion %s has not ended well: run it before %s", before, r.ID, phase)
 		}

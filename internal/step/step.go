@@ -124,6 +124,9 @@ func kinds() map[string]func() Step {
 		"verify-services":      func() Step { return &VerifyServices{} },
 		"verify-checks":        func() Step { return &VerifyChecks{} },
 		"settle":               func() Step { return &Settle{} },
+		"send-backup":          func() Step { return &SendBackup{} },
+		"load-database":        func() Step { return &LoadDatabase{} },
+		"restart-services":     func() Step { return &RestartServices{} },
 	}
 }
 

@@ -47,7 +47,11 @@ func (s *VerifyChecks) Do(ctx context.Context, t *Target) error {
 		return err
 	}
 	if blocking := promotion.Blocking(checks); len(blocking) > 0 {
-		return &CheckError{Checks: blocking}
+		failed := &CheckError{Checks: blocking}
+		if blocking[0].Service == "" {
+			return failed
+		}
+		return diagnosed(ctx, t, blocking[0].Service, "", blocking[0].Name+": "+blocking[0].Message, failed)
 	}
 	return nil
 }
@@ -90,7 +94,7 @@ func (s *Settle) Do(ctx context.Context, t *Target) error {
 	end := time.Now().Add(s.For.Time())
 	for {
 		if len(down) > 0 {
-			return fmt.Errorf("%s ended while settling", list(down))
+			return diagnosed(ctx, t, "", down[0], list(down)+" ended while settling", fmt.Errorf("%s ended while settling", list(down)))
 		}
 		left := time.Until(end)
 		if left <= 0 {
@@ -108,7 +112,7 @@ func (s *Settle) Do(ctx context.Context, t *Target) error {
 		for _, name := range slices.Sorted(maps.Keys(now)) {
 			was, known := before[name]
 			if !known || now[name] != was {
-				return fmt.Errorf("%s restarted while settling", name)
+				return diagnosed(ctx, t, "", name, "restarted while settling", fmt.Errorf("%s restarted while settling", name))
 			}
 		}
 	}
