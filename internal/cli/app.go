@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/org/promote-action/internal/actions"
 	"github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/driver"
 	"github.com/org/promote-action/internal/promotion"
@@ -29,6 +30,7 @@ type app struct {
 	output     string
 	logDir     string
 
+	action  *action // where it runs as the step of one
 	logPath string
 	closers []func()
 	printed bool // a result was written
@@ -96,11 +98,19 @@ func (a *app) driver(logName string, phases ...promotion.Phase) (*driver.Driver,
 		return nil, err
 	}
 	d := &driver.Driver{
-		Config: cfg, View: view, Executable: exe, Version: Version(), By: driver.Who(a.process.Getenv), Run: a.runName(), Redact: func(s string) { a.secrets.Add(s) },
+		Config: cfg, View: view, Executable: exe, Version: Version(), By: driver.Who(a.process.Getenv), Run: a.runName(), Redact: a.hide,
 		Environ: func() []string { return a.process.Environ },
 	}
 	a.closers = append(a.closers, d.Close)
 	return d, nil
+}
+
+// hide makes a secret known before it is used.
+func (a *app) hide(secret string) {
+	a.secrets.Add(secret)
+	if a.action != nil {
+		a.action.log.Mask(secret)
+	}
 }
 
 // runName is the run in a promotion's id: the workflow's, or a random word.
@@ -122,14 +132,19 @@ func (a *app) view(cfg *config.Config, logName string, phases []promotion.Phase)
 	kind := a.kindErr()
 	out := a.secrets.Writer(a.process.Stderr)
 	a.closers = append(a.closers, func() { _ = out.Close() })
-	if kind.Live {
+	switch {
+	case a.action != nil:
+		view := actions.NewView(a.action.log)
+		views = append(views, view)
+		a.closers = append(a.closers, func() { _ = view.Close() })
+	case kind.Live:
 		live := terminal.NewLive(out, kind.Width, time.Now)
 		if len(phases) > 0 {
 			live.Expect(phases...)
 		}
 		views = append(views, live)
 		a.closers = append(a.closers, func() { _ = live.Close() })
-	} else {
+	default:
 		plain := terminal.NewPlain(out, 0)
 		views = append(views, plain)
 		a.closers = append(a.closers, func() { _ = plain.Close() })
@@ -189,6 +204,9 @@ func (a *app) print(v report.View) error {
 
 // render makes a report in the asked form.
 func (a *app) render(v report.View) ([]byte, error) {
+	if a.action != nil {
+		a.action.reported(v)
+	}
 	format, err := report.ParseFormat(a.format)
 	if err != nil {
 		return nil, err
@@ -205,6 +223,9 @@ func (a *app) render(v report.View) ([]byte, error) {
 func (a *app) write(data []byte) error {
 	text := a.secrets.String(string(data))
 	a.printed = true
+	if a.action != nil {
+		a.action.said.WriteString(text)
+	}
 	if a.output != "" {
 		if err := os.WriteFile(a.output, []byte(text), 0o644); err != nil {
 			return &usageError{err.Error(), "name a file that can be written with --output"}

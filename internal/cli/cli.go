@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -63,10 +64,21 @@ func Main(p Process) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	a := &app{process: p}
+	switch {
+	case filepath.Base(p.Args[0]) == postName:
+		return 0
+	case isAction(p):
+		return a.runAction(ctx)
+	}
+	return a.execute(ctx, p.Args[1:])
+}
+
+// execute runs the command that the arguments name.
+func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
-	root.SetArgs(p.Args[1:])
-	root.SetOut(p.Stdout)
-	root.SetErr(p.Stderr)
+	root.SetArgs(args)
+	root.SetOut(a.process.Stdout)
+	root.SetErr(a.process.Stderr)
 	err := root.ExecuteContext(ctx)
 	a.close()
 	return a.code(err)
@@ -109,14 +121,27 @@ type errorDocument struct {
 // tellError writes an error for a person, and as the one JSON document where that was asked for.
 func (a *app) tellError(err error, code int, problems config.Problems) {
 	words := redacted{a, err}
-	if len(problems) > 0 {
+	switch {
+	case len(problems) > 0 && a.action != nil:
+		a.action.problems = problems
+	case len(problems) > 0:
 		fmt.Fprint(a.process.Stderr, a.secrets.String(problems.Text()))
-	} else {
-		fmt.Fprint(a.process.Stderr, report.Error(words, a.kindErr().Style))
+	default:
+		a.complain(err)
 	}
 	if a.format == string(report.JSON) && !a.printed {
 		_ = a.document(errorDocument{"promote.error/1", words.Error(), words.Hint(), problems, code}, "")
 	}
+}
+
+// complain writes an error for a person.
+func (a *app) complain(err error) {
+	words := redacted{a, err}
+	if a.action != nil {
+		a.action.complaints = append(a.action.complaints, withNext(words.Error(), words.Hint()))
+		return
+	}
+	fmt.Fprint(a.process.Stderr, report.Error(words, a.kindErr().Style))
 }
 
 // isUsage reports whether the caller asked for something that can't be, or the configuration is wrong.

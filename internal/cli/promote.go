@@ -36,7 +36,7 @@ func (a *app) planCommand() *cobra.Command {
 			}
 			if len(problems) > 0 {
 				for _, c := range problems {
-					fmt.Fprint(a.process.Stderr, report.Error(&driver.Error{Message: c.Service + ": " + c.Message, Advice: c.Hint}, a.kindErr().Style))
+					a.complain(&driver.Error{Message: c.Service + ": " + c.Message, Advice: c.Hint})
 				}
 				return &ExitError{promotion.Refused.Code()}
 			}

@@ -99,6 +99,10 @@ type lossDocument struct {
 // losses tells what a rollback would lose, table by table.
 func (a *app) losses(res promotion.Result, refusal *agent.Error) error {
 	exit := &ExitError{promotion.Refused.Code()}
+	view := report.Result(withLosses(res, refusal.Losses), nil)
+	if a.action != nil {
+		a.action.reported(view)
+	}
 	switch a.format {
 	case string(report.JSON):
 		if err := a.document(lossDocument{res, refusal.Losses}, ""); err != nil {
@@ -107,13 +111,7 @@ func (a *app) losses(res promotion.Result, refusal *agent.Error) error {
 		return exit
 	case "", string(report.Text):
 	default:
-		for _, l := range refusal.Losses {
-			res.Checks = append(res.Checks, promotion.Check{
-				Category: "loss", Name: l.Database + "." + l.Table, Environment: res.To, Status: promotion.Fail,
-				Message: fmt.Sprintf("%d rows added, %d changed, %d removed since the promotion %s", l.Added, l.Changed, l.Removed, l.Note),
-			})
-		}
-		if err := a.print(report.Result(res, nil)); err != nil {
+		if err := a.print(view); err != nil {
 			return err
 		}
 		return exit
@@ -127,8 +125,19 @@ func (a *app) losses(res promotion.Result, refusal *agent.Error) error {
 	if err := a.write([]byte(strings.Join(lines, "\n") + "\n")); err != nil {
 		return err
 	}
-	fmt.Fprint(a.process.Stderr, report.Error(redacted{a, advised(refusal)}, a.kindErr().Style))
+	a.complain(advised(refusal))
 	return exit
+}
+
+// withLosses is an account with a failed check for each table that would lose rows.
+func withLosses(res promotion.Result, losses []agent.Loss) promotion.Result {
+	for _, l := range losses {
+		res.Checks = append(res.Checks, promotion.Check{
+			Category: "loss", Name: l.Database + "." + l.Table, Environment: res.To, Status: promotion.Fail,
+			Message: fmt.Sprintf("%d rows added, %d changed, %d removed since the promotion %s", l.Added, l.Changed, l.Removed, l.Note),
+		})
+	}
+	return res
 }
 
 // rows is a number of rows, empty where a note stands for it.

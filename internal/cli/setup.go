@@ -99,7 +99,7 @@ environment are loaded as well, with their variables. No engine is asked and not
 				return err
 			}
 			if err == nil {
-				d := &driver.Driver{Config: cfg, Environ: func() []string { return a.process.Environ }, Redact: func(s string) { a.secrets.Add(s) }}
+				d := &driver.Driver{Config: cfg, Environ: func() []string { return a.process.Environ }, Redact: a.hide}
 				doc.inspect(cmd.Context(), d)
 			}
 			doc.Valid = len(doc.Problems) == 0
@@ -110,6 +110,9 @@ environment are loaded as well, with their variables. No engine is asked and not
 				return err
 			}
 			if !doc.Valid {
+				if a.action != nil {
+					a.action.problems = doc.Problems
+				}
 				return &ExitError{2}
 			}
 			return nil

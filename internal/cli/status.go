@@ -79,7 +79,7 @@ func (a *app) problems(all []driver.Status) error {
 			continue
 		}
 		code = promotion.Refused.Code()
-		fmt.Fprint(a.process.Stderr, report.Error(redacted{a, &driver.Error{Message: s.Problem, Advice: s.Hint}}, a.kindErr().Style))
+		a.complain(&driver.Error{Message: s.Problem, Advice: s.Hint})
 	}
 	if code != 0 {
 		return &ExitError{code}
