@@ -129,6 +129,10 @@ func (s *stack) Discard(ctx context.Context, data []byte, services []string, onE
 	if err := s.env.part(ctx); err != nil {
 		return err
 	}
+	// Containers that the new release left as they were belong to the record; they stop too, or they would go on writing.
+	if _, err := s.env.engine.Stop(ctx, s.project(), services, s.needs(), text(onEvent)); err != nil {
+		return err
+	}
 	return failure(s.env.engine.Discard(ctx, record, services, text(onEvent)))
 }
 
