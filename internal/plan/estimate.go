@@ -72,6 +72,10 @@ func (b *builder) of(s step.Step) time.Duration {
 			return at(s.Bytes, dumpRate)
 		}
 		return at(s.Bytes, cloneRate)
+	case *step.LoadDatabase:
+		return at(s.Bytes, dumpRate) + at(s.Bytes, fingerprintRate)
+	case *step.RestartServices:
+		return 5 * time.Second
 	case *step.RunJob:
 		return 2 * time.Second
 	case *step.StartServices:
