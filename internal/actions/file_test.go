@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/org/promote-action/internal/actions/runnertest"
 )
 
 func read(t *testing.T, path string) string {
@@ -20,19 +22,19 @@ func read(t *testing.T, path string) string {
 
 func TestSetIsReadBackByTheRunner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "output")
-	want := []pair{
-		{"outcome", "done"},
-		{"promotion-id", ""},
-		{"phase", "one\ntwo\n"},
-		{"hostile", "_GitHubActionsFileCommandDelimeter_\noutcome=done\noutcome<<x\ndone\nx"},
-		{"carriage", "a\r\nb\r"},
+	want := []runnertest.Pair{
+		{Name: "outcome", Value: "done"},
+		{Name: "promotion-id", Value: ""},
+		{Name: "phase", Value: "one\ntwo\n"},
+		{Name: "hostile", Value: "_GitHubActionsFileCommandDelimeter_\noutcome=done\noutcome<<x\ndone\nx"},
+		{Name: "carriage", Value: "a\r\nb\r"},
 	}
 	for _, p := range want {
-		if err := Set(path, p.name, p.value); err != nil {
+		if err := Set(path, p.Name, p.Value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := readPairs(read(t, path))
+	got, err := runnertest.ReadPairs(read(t, path))
 	if err != nil || !slices.Equal(got, want) {
 		t.Fatalf("got %q, %v\nwant %q", got, err, want)
 	}
@@ -67,8 +69,8 @@ func FuzzSet(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		got, err := readPairs(read(t, path))
-		want := []pair{{"value", strings.ToValidUTF8(first, "\uFFFD")}, {"value", strings.ToValidUTF8(second, "\uFFFD")}}
+		got, err := runnertest.ReadPairs(read(t, path))
+		want := []runnertest.Pair{{Name: "value", Value: strings.ToValidUTF8(first, "\uFFFD")}, {Name: "value", Value: strings.ToValidUTF8(second, "\uFFFD")}}
 		if err != nil || !slices.Equal(got, want) {
 			t.Fatalf("got %q, %v\nwant %q", got, err, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/org/promote-action/internal/actions/runnertest"
 	"github.com/org/promote-action/internal/promotion"
 	"github.com/org/promote-action/internal/redact"
 )
@@ -22,9 +23,9 @@ func TestForeignTextCommandsNothing(t *testing.T) {
 		log.Group("name " + line)
 		log.Error(Annotation{Title: line, Message: line})
 	}
-	shown, commands := readLog(t, out.String())
+	shown, commands := runnertest.ReadLog(t, out.String())
 	for _, c := range commands {
-		if c.name != "group" && c.name != "endgroup" && c.name != "error" {
+		if c.Name != "group" && c.Name != "endgroup" && c.Name != "error" {
 			t.Errorf("command %+v", c)
 		}
 	}
@@ -44,7 +45,7 @@ func TestMasksComeBeforeWhatTheyHide(t *testing.T) {
 	log.Mask("correct horse")
 	log.Mask("abc")
 	log.Print("correct horse and battery staple and 50%,:secret and abc")
-	shown, _ := readLog(t, out.String())
+	shown, _ := runnertest.ReadLog(t, out.String())
 	if shown != "*** and *** and *** and abc\n" {
 		t.Errorf("shown: %s", shown)
 	}
@@ -78,15 +79,15 @@ func TestAnnotation(t *testing.T) {
 	var out bytes.Buffer
 	log := NewLog(&out, nil)
 	log.Error(Annotation{Title: "a, b: c", File: ".github/promote.yml", Line: 3, Column: 7, Message: "50% of it\nNext: promote recover"})
-	_, commands := readLog(t, out.String())
+	_, commands := runnertest.ReadLog(t, out.String())
 	c := commands[0]
-	if c.properties["title"] != "a, b: c" || c.properties["file"] != ".github/promote.yml" || c.properties["line"] != "3" || c.properties["col"] != "7" || c.data != "50% of it\nNext: promote recover" {
+	if c.Properties["title"] != "a, b: c" || c.Properties["file"] != ".github/promote.yml" || c.Properties["line"] != "3" || c.Properties["col"] != "7" || c.Data != "50% of it\nNext: promote recover" {
 		t.Errorf("%+v from %s", c, out.String())
 	}
 	out.Reset()
 	log.Error(Annotation{Message: strings.Repeat("ä", 10_000)})
-	_, commands = readLog(t, out.String())
-	if n := len([]rune(commands[0].data)); n != 4096 {
+	_, commands = runnertest.ReadLog(t, out.String())
+	if n := len([]rune(commands[0].Data)); n != 4096 {
 		t.Errorf("%d characters", n)
 	}
 }
@@ -159,7 +160,7 @@ verify: started
 	if out.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
 	}
-	readLog(t, out.String())
+	runnertest.ReadLog(t, out.String())
 }
 
 func FuzzHarmless(f *testing.F) {
@@ -168,7 +169,7 @@ func FuzzHarmless(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		line := Harmless(s)
-		if c, is := readCommand(line); is {
+		if c, is := runnertest.ReadCommand(line); is {
 			t.Fatalf("%q became %q: command %+v", s, line, c)
 		}
 		if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) }) {
@@ -179,7 +180,7 @@ func FuzzHarmless(f *testing.F) {
 		log.Print(s)
 		log.Group(s)
 		log.Error(Annotation{Title: s, File: s, Line: 1, Message: s})
-		_, commands := readLog(t, out.String())
+		_, commands := runnertest.ReadLog(t, out.String())
 		if len(commands) != 3 {
 			t.Fatalf("%q: commands %+v", s, commands)
 		}

@@ -121,7 +121,21 @@ func (s *action) end(a *app, code int) int {
 	if summary := s.markdown(outcome); summary != "" {
 		untold("the job summary", actions.AddSummary(a.process.Getenv(actions.SummaryFile), a.secrets.String(summary)))
 	}
+	for _, path := range s.left(a) {
+		if path != "" {
+			untold("the owner of "+path, actions.HandOver(path))
+		}
+	}
 	return code
+}
+
+// left are the files that the step leaves in the runner's folders.
+func (s *action) left(a *app) []string {
+	paths := []string{a.logDir, a.logPath}
+	if s.result != nil {
+		paths = append(paths, s.result.BackupPath, s.result.ReportPath)
+	}
+	return paths
 }
 
 // outcomeWord is the outcome of what has no result to tell, by its exit code.

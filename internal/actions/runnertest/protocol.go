@@ -1,4 +1,6 @@
-package actions
+// Package runnertest is the runner's side of an action's protocol, for tests: it reads what a step wrote as strictly as the
+// runner does, and starts an action's container the way the runner does.
+package runnertest
 
 import (
 	"fmt"
@@ -7,14 +9,12 @@ import (
 	"unicode"
 )
 
-// This file is the runner's side of the protocol, as strict as the runner is.
+// Pair is a name and a value of a file command.
+type Pair struct{ Name, Value string }
 
-// pair is a name and a value of a file command.
-type pair struct{ name, value string }
-
-// readPairs reads a file of outputs or state as the runner does. What comes before a bad line counts.
-func readPairs(data string) ([]pair, error) {
-	var pairs []pair
+// ReadPairs reads a file of outputs or state as the runner does. What comes before a bad line counts.
+func ReadPairs(data string) ([]Pair, error) {
+	var pairs []Pair
 	next := func() (string, bool) {
 		if data == "" {
 			return "", false
@@ -34,7 +34,7 @@ func readPairs(data string) ([]pair, error) {
 		equals, heredoc := strings.Index(line, "="), strings.Index(line, "<<")
 		switch {
 		case equals >= 0 && (heredoc < 0 || equals < heredoc):
-			pairs = append(pairs, pair{line[:equals], line[equals+1:]})
+			pairs = append(pairs, Pair{line[:equals], line[equals+1:]})
 		case heredoc > 0:
 			name, delimiter := line[:heredoc], line[heredoc+2:]
 			if delimiter == "" {
@@ -51,29 +51,29 @@ func readPairs(data string) ([]pair, error) {
 				}
 				value = append(value, l)
 			}
-			pairs = append(pairs, pair{name, strings.Join(value, "\n")})
+			pairs = append(pairs, Pair{name, strings.Join(value, "\n")})
 		default:
 			return pairs, fmt.Errorf("bad line %q", line)
 		}
 	}
 }
 
-// command is a workflow command as the runner understood it.
-type command struct {
-	name       string
-	properties map[string]string
-	data       string
+// Command is a workflow command as the runner understood it.
+type Command struct {
+	Name       string
+	Properties map[string]string
+	Data       string
 }
 
-// readCommand says whether the runner takes a line for a command: a new one at its beginning, or an old one anywhere.
-func readCommand(line string) (command, bool) {
+// ReadCommand says whether the runner takes a line for a command: a new one at its beginning, or an old one anywhere.
+func ReadCommand(line string) (Command, bool) {
 	if rest, ok := strings.CutPrefix(strings.TrimLeftFunc(line, unicode.IsSpace), "::"); ok {
 		if head, data, ok := strings.Cut(rest, "::"); ok {
 			name, list, _ := strings.Cut(head, " ")
-			c := command{name: name, properties: map[string]string{}, data: unescape(data, "%0D", "\r", "%0A", "\n", "%25", "%")}
+			c := Command{Name: name, Properties: map[string]string{}, Data: unescape(data, "%0D", "\r", "%0A", "\n", "%25", "%")}
 			for item := range strings.SplitSeq(list, ",") {
 				if k, v, ok := strings.Cut(strings.TrimSpace(item), "="); ok {
-					c.properties[k] = unescape(v, "%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",", "%25", "%")
+					c.Properties[k] = unescape(v, "%0D", "\r", "%0A", "\n", "%3A", ":", "%2C", ",", "%25", "%")
 				}
 			}
 			return c, true
@@ -81,24 +81,24 @@ func readCommand(line string) (command, bool) {
 	}
 	if _, rest, ok := strings.Cut(line, "##["); ok {
 		if head, data, ok := strings.Cut(rest, "]"); ok {
-			return command{name: strings.Fields(head + " ?")[0], data: data}, true
+			return Command{Name: strings.Fields(head + " ?")[0], Data: data}, true
 		}
 	}
-	return command{}, false
+	return Command{}, false
 }
 
 func unescape(s string, pairs ...string) string { return strings.NewReplacer(pairs...).Replace(s) }
 
-// readLog reads a log as the runner does: what people see, with secrets masked from the line after their command on, and the
+// ReadLog reads a log as the runner does: what people see, with secrets masked from the line after their command on, and the
 // commands but masks. Groups that nest or end unopened fail the test.
-func readLog(t *testing.T, log string) (shown string, commands []command) {
+func ReadLog(t testing.TB, log string) (shown string, commands []Command) {
 	t.Helper()
 	var b strings.Builder
 	var masks []string
 	open := false
 	for line := range strings.Lines(log) {
 		line = strings.TrimSuffix(line, "\n")
-		c, is := readCommand(line)
+		c, is := ReadCommand(line)
 		if !is {
 			for _, m := range masks {
 				line = strings.ReplaceAll(line, m, "***")
@@ -106,16 +106,16 @@ func readLog(t *testing.T, log string) (shown string, commands []command) {
 			b.WriteString(line + "\n")
 			continue
 		}
-		switch c.name {
+		switch c.Name {
 		case "add-mask":
-			if len(c.data) < 4 {
-				t.Errorf("the mask %q is too short", c.data)
+			if len(c.Data) < 4 {
+				t.Errorf("the mask %q is too short", c.Data)
 			}
-			masks = append(masks, c.data)
+			masks = append(masks, c.Data)
 			continue
 		case "group":
 			if open {
-				t.Errorf("group %q in a group", c.data)
+				t.Errorf("group %q in a group", c.Data)
 			}
 			open = true
 		case "endgroup":
@@ -125,7 +125,7 @@ func readLog(t *testing.T, log string) (shown string, commands []command) {
 			open = false
 		case "error", "warning", "notice":
 			if open {
-				t.Errorf("the %s %q is inside a group", c.name, c.data)
+				t.Errorf("the %s %q is inside a group", c.Name, c.Data)
 			}
 		}
 		commands = append(commands, c)
