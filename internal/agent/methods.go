@@ -100,12 +100,37 @@ func (s *Server) begin(_ context.Context, in *json.Decoder, _ *answer) (any, err
 		s.current.close()
 		s.current = nil
 	}
+	if err := s.supersede(b.ID); err != nil {
+		return nil, err
+	}
 	r, err := s.create(b)
 	if err != nil {
 		return nil, err
 	}
 	s.current = r
 	return s.account(r), nil
+}
+
+// supersede ends promotions that were begun, touched nothing, and were never carried on.
+func (s *Server) supersede(by string) error {
+	left, err := s.store.Unfinished()
+	if err != nil {
+		return err
+	}
+	for _, e := range left {
+		r, err := s.load(e.ID)
+		if err != nil {
+			return fmt.Errorf("promotion %s: %w", e.ID, err)
+		}
+		if !r.runner.Begun() {
+			if err := r.runner.Abandon(promotion.Canceled, "not carried on; superseded by "+by); err != nil {
+				return err
+			}
+			s.conclude(context.Background(), r, promotion.Canceled, nil)
+		}
+		r.close()
+	}
+	return nil
 }
 
 func heldError(release string, hold journal.Hold) *Error {

@@ -24,7 +24,7 @@ func Account(id string, p plan.Plan, records []journal.Record, proof promotion.P
 	for _, phase := range append(append([]promotion.Phase(nil), promotion.Forward...), promotion.Rollback) {
 		if ph, ok := a.phases[phase]; ok {
 			res.Phases = append(res.Phases, *ph)
-		} else if phase != promotion.Rollback && p.Has(phase) {
+		} else if phase != promotion.Rollback && !a.asked && p.Has(phase) {
 			res.Phases = append(res.Phases, promotion.PhaseResult{Phase: phase, Status: promotion.Skip, Reason: a.skipReason()})
 		}
 	}
@@ -43,6 +43,7 @@ type accountant struct {
 	plan             plan.Plan
 	phases           map[promotion.Phase]*promotion.PhaseResult
 	stopped, healthy time.Time
+	asked            bool // a rollback that was asked for after the end
 }
 
 func (a *accountant) skipReason() string {
@@ -69,7 +70,7 @@ func (a *accountant) take(r journal.Record) {
 	switch r.Type {
 	case journal.Begin:
 		if a.res.Outcome != promotion.Running {
-			a.res.Outcome, a.res.Reason = promotion.Running, ""
+			a.reopen(r)
 		}
 		var begun Begun
 		if json.Unmarshal(r.Data, &begun) == nil && begun.By != "" {
@@ -98,6 +99,14 @@ func (a *accountant) take(r journal.Record) {
 	case journal.Outcome:
 		a.res.Outcome, a.res.Reason = r.Outcome, r.Message
 	}
+}
+
+// reopen begins the account of a rollback that was asked for after the end.
+func (a *accountant) reopen(r journal.Record) {
+	a.asked = true
+	a.res.Outcome, a.res.Reason, a.res.Started, a.res.Checks, a.res.Failure, a.res.Rollback = promotion.Running, "", r.Time, nil, nil, nil
+	a.phases = map[promotion.Phase]*promotion.PhaseResult{}
+	a.stopped, a.healthy, a.res.EstDowntime = r.Time, time.Time{}, 0
 }
 
 func (a *accountant) step(r journal.Record) {
