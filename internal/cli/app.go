@@ -65,7 +65,7 @@ func (a *app) root() *cobra.Command {
 		return &usageError{err.Error(), cmd.CommandPath() + " --help"}
 	})
 	root.AddCommand(a.planCommand(), a.runCommand(), a.rollbackCommand(), a.recoverCommand(), a.testCommand(), a.statusCommand(), a.logsCommand(),
-		a.backupsCommand(), a.historyCommand(), a.initCommand(), a.validateCommand(), a.agentCommand(), a.versionCommand())
+		a.backupCommand(), a.backupsCommand(), a.restoreCommand(), a.historyCommand(), a.initCommand(), a.validateCommand(), a.agentCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	wrapArgs(root)
 	return root

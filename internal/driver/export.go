@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/org/promote-action/internal/agent"
@@ -100,11 +101,11 @@ func (p *promoting) export(ctx context.Context, e *step.ExportBackup) error {
 	if err := b.Verify(ctx); err != nil {
 		return err
 	}
-	return d.prune(ctx, dir, p.s.to.Name, e.Name)
+	return d.prune(ctx, dir, p.s.to.Name, append(p.protect, e.Name))
 }
 
 // prune removes old backups of the environment; one that cannot be removed is a note, not a failure.
-func (d *Driver) prune(ctx context.Context, dir, environment, newest string) error {
+func (d *Driver) prune(ctx context.Context, dir, environment string, protect []string) error {
 	entries, err := backup.List(dir)
 	if err != nil {
 		return err
@@ -115,7 +116,7 @@ func (d *Driver) prune(ctx context.Context, dir, environment, newest string) err
 			mine = append(mine, e)
 		}
 	}
-	removed, err := backup.Prune(ctx, mine, max(1, d.Config.Backup.Keep), func(e backup.Entry) bool { return e.Name == newest })
+	removed, err := backup.Prune(ctx, mine, max(1, d.Config.Backup.Keep), func(e backup.Entry) bool { return slices.Contains(protect, e.Name) })
 	for _, e := range removed {
 		d.View.Note("info", "removed old backup "+e.Name)
 	}

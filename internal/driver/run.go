@@ -47,7 +47,8 @@ type promoting struct {
 	started time.Time
 	backup  string
 	checks  []promotion.Check
-	last    int64 // number of the last event that was seen
+	last    int64    // number of the last event that was seen
+	protect []string // backups that are not removed
 }
 
 func (p *promoting) run(ctx context.Context) (promotion.Result, error) {
