@@ -92,7 +92,7 @@ func TestAnEnvironmentOverItsReleases(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts containers")
 	}
-	engine := engine(t)
+	engine := connect(t)
 	compose := composer(t, engine)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()

@@ -36,7 +36,7 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-func engine(t *testing.T) *client.Client {
+func connect(t *testing.T) *client.Client {
 	t.Helper()
 	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -46,6 +46,11 @@ func engine(t *testing.T) *client.Client {
 	if _, err := c.Ping(t.Context()); err != nil {
 		missing(t, "no Docker engine: %v", err)
 	}
+	use, err := UseImages(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(use.Close)
 	return c
 }
 

@@ -24,7 +24,7 @@ func all() []Release {
 }
 
 func TestBuildMakesTheImagesOfEveryRelease(t *testing.T) {
-	engine := engine(t)
+	engine := connect(t)
 	if err := Build(t.Context(), engine, t.Logf, all()...); err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestTheSameSourceGivesTheSameImages(t *testing.T) {
 }
 
 func TestRemoveImagesTakesThoseWithTheLabel(t *testing.T) {
-	engine := engine(t)
+	engine := connect(t)
 	var empty bytes.Buffer
 	if err := tar.NewWriter(&empty).Close(); err != nil {
 		t.Fatal(err)

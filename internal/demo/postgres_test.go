@@ -37,7 +37,7 @@ func removeLeftovers(t *testing.T, engine *client.Client) {
 
 // TestThePostgresImageBehavesLikeTheOfficialOne starts it with the settings that Compose files use.
 func TestThePostgresImageBehavesLikeTheOfficialOne(t *testing.T) {
-	engine := engine(t)
+	engine := connect(t)
 	ref, err := EnsurePostgres(t.Context(), engine, 15, t.Logf)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestThePostgresImageBehavesLikeTheOfficialOne(t *testing.T) {
 
 // TestWithoutAPasswordItSaysWhatToSet also shows that a refusal comes before anything is written.
 func TestWithoutAPasswordItSaysWhatToSet(t *testing.T) {
-	engine := engine(t)
+	engine := connect(t)
 	ref, err := EnsurePostgres(t.Context(), engine, 15, t.Logf)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestBuildFromPackages(t *testing.T) {
 	if err != nil {
 		t.Skip("takes minutes; set PROMOTE_TEST_BUILD_POSTGRES to a major version")
 	}
-	engine := engine(t)
+	engine := connect(t)
 	if err := buildPostgres(t.Context(), engine, major, ownPostgres(major), t.Logf); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ const (
 	serviceLabel = "com.docker.compose.service"
 )
 
+// seedLabel is on the container that seeds a project, with the project's name.
+const seedLabel = "dev.promote.demo.seed"
+
 // Seed adds about size bytes of made-up data to the database of a running environment. The rows are made by the server:
 // 1 GB takes about half a minute.
 func (e Environment) Seed(ctx context.Context, engine client.APIClient, size int64, log Log) error {
@@ -47,7 +50,7 @@ func seedProject(ctx context.Context, engine client.APIClient, project string, s
 	}
 	created, err := engine.ContainerCreate(ctx, &container.Config{
 		Image: like.Image, Env: like.Config.Env, Cmd: []string{"seed", "--bytes", strconv.FormatInt(size, 10)},
-		Labels: map[string]string{Label: "1"},
+		Labels: map[string]string{Label: "1", seedLabel: project},
 	}, &container.HostConfig{}, &network.NetworkingConfig{EndpointsConfig: networks}, nil, "")
 	if err != nil {
 		return err
