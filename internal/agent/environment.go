@@ -1,12 +1,10 @@
 package agent
 
 import (
-	"archive/tar"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/url"
 	"slices"
@@ -187,6 +185,14 @@ func (e *environment) server(ctx context.Context, c engine.Container, d Database
 		}
 		password = text
 	}
+	fallback := cmp.Or(c.Env["POSTGRES_DB"], c.Env["POSTGRESQL_DATABASE"])
+	if file := c.Env["POSTGRES_DB_FILE"]; fallback == "" && file != "" {
+		text, err := e.file(ctx, c, file)
+		if err != nil {
+			return databaseServer{}, err
+		}
+		fallback = text
+	}
 	port := 5432
 	if p, err := strconv.Atoi(c.Env["PGPORT"]); err == nil {
 		port = p
@@ -194,7 +200,7 @@ func (e *environment) server(ctx context.Context, c engine.Container, d Database
 	s := databaseServer{
 		name: d.Name, service: c.Service, container: c,
 		conn:     postgres.Conn{Host: address(c), Port: port, User: user, Password: password},
-		fallback: cmp.Or(c.Env["POSTGRES_DB"], c.Env["POSTGRESQL_DATABASE"], user),
+		fallback: cmp.Or(fallback, user),
 	}
 	if d.Database != "" {
 		s.only = []string{d.Database}
@@ -256,22 +262,11 @@ func external(d DatabaseSpec) (databaseServer, error) {
 
 // file reads a small file of a container, such as a mounted secret.
 func (e *environment) file(ctx context.Context, c engine.Container, path string) (string, error) {
-	stream, err := e.engine.CopyFrom(ctx, c.ID, path)
-	if err != nil {
+	var out limited
+	if _, err := e.engine.CopyFile(ctx, c.ID, path, &out); err != nil {
 		return "", fmt.Errorf("read %s in %s: %w", path, c.Name, err)
 	}
-	defer stream.Close()
-	archive := tar.NewReader(stream)
-	for {
-		head, err := archive.Next()
-		if err != nil {
-			return "", fmt.Errorf("read %s in %s: %w", path, c.Name, err)
-		}
-		if head.Typeflag == tar.TypeReg {
-			text, err := io.ReadAll(io.LimitReader(archive, 64<<10))
-			return strings.TrimRight(string(text), "\r\n"), err
-		}
-	}
+	return strings.TrimRight(out.String(), "\r\n"), nil
 }
 
 func ports(c engine.Container) []int {

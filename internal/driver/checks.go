@@ -28,9 +28,6 @@ func (d *Driver) preflight(ctx context.Context, s *sides, p plan.Plan, problems 
 	add(promotion.Check{Category: "configuration", Name: "configuration", Status: promotion.Pass, Message: d.Config.Path + " is valid; the Compose models of both environments load"})
 	d.engineChecks(s, add)
 	d.serviceChecks(s, add)
-	for _, m := range slices.Concat(s.fromSnap.Missing, s.toSnap.Missing) {
-		add(promotion.Check{Category: "snapshot", Name: m.Part, Status: promotion.Error, Critical: true, Message: m.Reason, Hint: "what cannot be read cannot be brought back"})
-	}
 	checks = append(checks, problems...)
 	if !slices.ContainsFunc(problems, func(c promotion.Check) bool { return c.Category == "images" }) {
 		d.imageChecks(ctx, s, p, add)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/org/promote-action/internal/agent"
@@ -229,7 +230,7 @@ func (d *Driver) hide(env map[string]string) {
 		return
 	}
 	for key, value := range env {
-		if secretKey.MatchString(key) && len(value) >= 4 {
+		if secretKey.MatchString(key) && !strings.HasSuffix(strings.ToUpper(key), "_FILE") && len(value) >= 4 { // a file's name is no secret
 			d.Redact(value)
 		}
 		if u, err := url.Parse(value); err == nil && u.User != nil {

@@ -58,6 +58,7 @@ func Build(in Input) (Plan, []promotion.Check) {
 		Schema: Schema, From: in.From.Environment, To: in.To.Environment, FromProject: in.From.Project, Project: in.To.Project,
 		Release: in.Release, Policy: in.Policy, MadeAt: in.Now.UTC().Truncate(time.Second), Tool: in.Tool,
 	}}
+	b.unread()
 	b.changes()
 	b.databases()
 	b.steps()
@@ -89,6 +90,18 @@ func (b *builder) image(service string) (step.Image, bool) {
 		}
 	}
 	return step.Image{}, false
+}
+
+// unread makes a problem of everything that a snapshot lacks.
+func (b *builder) unread() {
+	for _, side := range []snapshot.Snapshot{b.in.From, b.in.To} {
+		for _, m := range side.Missing {
+			b.problems = append(b.problems, promotion.Check{
+				Category: "snapshot", Name: m.Part, Environment: side.Environment, Status: promotion.Error, Critical: true, Message: m.Reason,
+				Hint: "what cannot be read cannot be compared or brought back",
+			})
+		}
+	}
 }
 
 // changes decides what happens to every service.
@@ -356,7 +369,7 @@ func (b *builder) hasServer(service string) bool {
 }
 
 func (b *builder) class() {
-	if len(b.in.To.Servers) == 0 {
+	if len(b.in.To.Servers) == 0 && len(b.in.To.Missing) == 0 {
 		b.plan.Class, b.plan.ClassReason = AppOnly, "the environment has no database that promote knows of"
 		return
 	}
