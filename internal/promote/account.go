@@ -2,6 +2,7 @@ package promote
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ func Account(id string, p plan.Plan, records []journal.Record, proof promotion.P
 	for _, r := range records {
 		a.take(r)
 	}
+	a.close()
 	for _, phase := range append(append([]promotion.Phase(nil), promotion.Forward...), promotion.Rollback) {
 		if ph, ok := a.phases[phase]; ok {
 			res.Phases = append(res.Phases, *ph)
@@ -46,6 +48,20 @@ type accountant struct {
 	asked            bool // a rollback that was asked for after the end
 }
 
+const underWay = "under way"
+
+// close ends the phases that nobody ended, once all is over.
+func (a *accountant) close() {
+	if a.res.Outcome == promotion.Running {
+		return
+	}
+	for _, ph := range a.phases {
+		if ph.Reason == underWay {
+			ph.Status, ph.Reason = promotion.Fail, "interrupted"
+		}
+	}
+}
+
 func (a *accountant) skipReason() string {
 	if a.res.Outcome == promotion.Running {
 		return "not run yet"
@@ -56,7 +72,7 @@ func (a *accountant) skipReason() string {
 func (a *accountant) phase(p promotion.Phase, at time.Time) *promotion.PhaseResult {
 	ph, ok := a.phases[p]
 	if !ok {
-		ph = &promotion.PhaseResult{Phase: p, Status: promotion.Skip, Reason: "under way", Started: at}
+		ph = &promotion.PhaseResult{Phase: p, Status: promotion.Skip, Reason: underWay, Started: at}
 		a.phases[p] = ph
 	}
 	return ph
@@ -77,7 +93,9 @@ func (a *accountant) take(r journal.Record) {
 			a.res.By = begun.By
 		}
 	case journal.Phase:
-		a.phase(r.Phase, r.Time)
+		if ph := a.phase(r.Phase, r.Time); ph.Status == promotion.Fail && r.Phase == promotion.Rollback {
+			ph.Status, ph.Reason = promotion.Skip, underWay // taken up again
+		}
 	case journal.Done, journal.Failed, journal.Undone, journal.UndoFailed:
 		a.step(r)
 	case journal.Intent:
@@ -129,6 +147,9 @@ func (a *accountant) step(r journal.Record) {
 		a.res.Rollback = append(a.res.Rollback, r.Step+": "+r.Message)
 	case r.Step == PhaseMark(r.Phase):
 		ph.Status, ph.Reason = promotion.Pass, ""
+		if r.Phase == promotion.Rollback {
+			a.res.Rollback = nil // what failed at first has gone well since
+		}
 		if failed.Took > 0 {
 			ph.Took = failed.Took
 		}
@@ -153,6 +174,9 @@ func (a *accountant) step(r journal.Record) {
 				return
 			}
 		}
+	}
+	if at := slices.IndexFunc(ph.Steps, func(s promotion.StepResult) bool { return s.Name == r.Step }); at >= 0 {
+		ph.Steps = slices.Delete(ph.Steps, at, at+1) // it was tried before
 	}
 	ph.Steps = append(ph.Steps, result)
 }

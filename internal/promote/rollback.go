@@ -2,9 +2,11 @@ package promote
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/org/promote-action/internal/journal"
@@ -12,19 +14,19 @@ import (
 	"github.com/org/promote-action/internal/step"
 )
 
-// tries is how often the undoing of one step is tried.
-const tries = 3
-
-// RollbackOptions says what a rollback keeps.
-type RollbackOptions struct {
-	KeepData bool // release and configuration only: databases and volumes stay as they are
-}
+// An undo is tried at least so often, with pauses that double, and again while fewer than so many first pauses have gone by:
+// three slow failures are enough, and a server that comes back within half a minute is waited for.
+const (
+	tries    = 3
+	patience = 15
+)
 
 // Rollback undoes every mutating step that was begun, last one first, and proves the result. It is never rolled back
 // itself. The error joins whatever could not be undone; it is nil only when everything was and the proof holds.
 func (r *Runner) Rollback(ctx context.Context, options RollbackOptions) error {
 	started := time.Now()
-	if err := r.append(journal.Record{Type: journal.Phase, Phase: promotion.Rollback}); err != nil {
+	data, _ := json.Marshal(backData{Rollback: &options})
+	if err := r.must(ctx, journal.Record{Type: journal.Phase, Phase: promotion.Rollback, Message: options.Why, Data: data}); err != nil {
 		return err
 	}
 	r.Emit(promotion.Event{Type: promotion.PhaseStarted, Phase: promotion.Rollback})
@@ -35,10 +37,10 @@ func (r *Runner) Rollback(ctx context.Context, options RollbackOptions) error {
 	status := promotion.Pass
 	if err != nil {
 		status = promotion.Fail
-		if jerr := r.append(journal.Record{Type: journal.Failed, Phase: promotion.Rollback, Step: PhaseMark(promotion.Rollback), Message: err.Error()}); jerr != nil {
+		if jerr := r.must(ctx, journal.Record{Type: journal.Failed, Phase: promotion.Rollback, Step: PhaseMark(promotion.Rollback), Message: err.Error()}); jerr != nil {
 			err = errors.Join(err, jerr)
 		}
-	} else if err = r.append(journal.Record{Type: journal.Done, Phase: promotion.Rollback, Step: PhaseMark(promotion.Rollback)}); err != nil {
+	} else if err = r.must(ctx, journal.Record{Type: journal.Done, Phase: promotion.Rollback, Step: PhaseMark(promotion.Rollback)}); err != nil {
 		return err
 	}
 	r.Emit(promotion.Event{Type: promotion.PhaseEnded, Phase: promotion.Rollback, Status: status, Took: promotion.Milliseconds(time.Since(started))})
@@ -70,8 +72,9 @@ func (r *Runner) undoAll(ctx context.Context, options RollbackOptions) error {
 // undo undoes one step between its records, and tries again what fails.
 func (r *Runner) undo(ctx context.Context, item step.Item) error {
 	var err error
-	for attempt := 1; attempt <= tries; attempt++ {
-		if jerr := r.append(journal.Record{Type: journal.UndoIntent, Phase: promotion.Rollback, Step: item.Name, Attempt: attempt}); jerr != nil {
+	first, pause := time.Now(), r.pause()
+	for attempt := 1; attempt <= tries || time.Since(first) < patience*r.pause(); attempt++ {
+		if jerr := r.must(ctx, journal.Record{Type: journal.UndoIntent, Phase: promotion.Rollback, Step: item.Name, Attempt: attempt}); jerr != nil {
 			return jerr
 		}
 		line := step.DescribeUndo(item.Step)
@@ -80,10 +83,12 @@ func (r *Runner) undo(ctx context.Context, item step.Item) error {
 		}
 		started := time.Now()
 		t := r.target(item, true)
-		err = item.Step.Undo(ctx, &t)
+		if err = r.holdBack(ctx, item); err == nil {
+			err = item.Step.Undo(ctx, &t)
+		}
 		took := time.Since(started)
 		if err == nil {
-			if jerr := r.append(journal.Record{Type: journal.Undone, Phase: promotion.Rollback, Step: item.Name, Data: took2json(took)}); jerr != nil {
+			if jerr := r.must(ctx, journal.Record{Type: journal.Undone, Phase: promotion.Rollback, Step: item.Name, Data: took2json(took)}); jerr != nil {
 				return jerr
 			}
 			if line != "" {
@@ -91,7 +96,7 @@ func (r *Runner) undo(ctx context.Context, item step.Item) error {
 			}
 			return nil
 		}
-		if jerr := r.append(journal.Record{Type: journal.UndoFailed, Phase: promotion.Rollback, Step: item.Name, Attempt: attempt, Message: err.Error()}); jerr != nil {
+		if jerr := r.must(ctx, journal.Record{Type: journal.UndoFailed, Phase: promotion.Rollback, Step: item.Name, Attempt: attempt, Message: err.Error()}); jerr != nil {
 			return errors.Join(err, jerr)
 		}
 		f := FailureOf(item, err)
@@ -102,8 +107,9 @@ func (r *Runner) undo(ctx context.Context, item step.Item) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(r.pause()):
+		case <-time.After(pause):
 		}
+		pause *= 2
 	}
 	return err
 }
@@ -125,6 +131,13 @@ func (r *Runner) checkAfterRollback(ctx context.Context) error {
 	r.Emit(promotion.Event{Type: promotion.StepStarted, Phase: promotion.Rollback, Step: item.Name, Message: "verify the previous release: the same checks", Undo: true})
 	started := time.Now()
 	checks, err := r.Target.Checks.VerifyPrevious(ctx, func(m string) { t.Progress(0, 0, "", m) })
+	for attempt, pause := 1, r.pause(); err != nil && ctx.Err() == nil && attempt < tries; attempt, pause = attempt+1, pause*2 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		checks, err = r.Target.Checks.VerifyPrevious(ctx, func(m string) { t.Progress(0, 0, "", m) })
+	}
 	for _, c := range checks {
 		t.Check(c)
 	}
@@ -153,16 +166,26 @@ func touchesData(s step.Step) bool {
 	return false
 }
 
-// Left lists what a person has to do when a rollback stopped: every undo that is still due, in order.
+// Left lists what a person has to do when a rollback stopped: every undo that is still due, in order, or where all is undone
+// what the proof shows to be otherwise.
 func (r *Runner) Left() []string {
 	var left []string
 	s := r.Journal.State()
+	options := r.lastOptions()
 	for _, item := range slices.Backward(r.Plan.Steps) {
-		if !item.Phase.Mutates() || !s.Step(item.Name).Touched() {
+		if !item.Phase.Mutates() || !s.Step(item.Name).Touched() || (options.KeepData && touchesData(item.Step)) {
 			continue
 		}
 		if line := step.DescribeUndo(item.Step); line != "" {
 			left = append(left, line)
+		}
+	}
+	if len(left) > 0 {
+		return left
+	}
+	for _, item := range r.Proof().Items {
+		if !item.Equal {
+			left = append(left, strings.TrimSuffix(fmt.Sprintf("put right %s %s: it has to be %s, and is %s: %s", item.Area, item.Name, item.Want, item.Got, item.Reason), ": "))
 		}
 	}
 	return left

@@ -34,7 +34,9 @@ type Runner struct {
 	Target  step.Target // its Progress, Note, Prove, Check, Started and ID are filled in by the runner
 	Journal Journal
 	Emit    func(promotion.Event)
-	Retry   time.Duration // pause before an undo is tried again; 0 is 2 s
+	Retry   time.Duration // first pause before an undo is tried again; 0 is 2 s
+
+	proof *promotion.Proof // kept here too: the disk may be full
 }
 
 // PhaseError is the failure of a phase.
@@ -100,7 +102,7 @@ func (r *Runner) RunPhase(ctx context.Context, phase promotion.Phase) error {
 // do runs one step between its two records.
 func (r *Runner) do(ctx context.Context, item step.Item) error {
 	if err := context.Cause(ctx); err != nil {
-		return r.failed(item, err, 0)
+		return r.notBegun(item, err)
 	}
 	if err := r.append(journal.Record{Type: journal.Intent, Phase: item.Phase, Step: item.Name}); err != nil {
 		return err
@@ -129,6 +131,16 @@ func (r *Runner) do(ctx context.Context, item step.Item) error {
 		err = fmt.Errorf("%w (%w)", cause, err)
 	}
 	return r.failed(item, err, took)
+}
+
+// notBegun ends a phase before a step that has touched nothing: the failure is the phase's.
+func (r *Runner) notBegun(item step.Item, err error) error {
+	f := FailureOf(item, err)
+	data, _ := json.Marshal(failedData{Failure: f})
+	if jerr := r.append(journal.Record{Type: journal.Failed, Phase: item.Phase, Step: PhaseMark(item.Phase), Message: f.Message, Data: data}); jerr != nil {
+		return errors.Join(err, jerr)
+	}
+	return &PhaseError{Phase: item.Phase, Step: item.Name, Failure: f, Err: err}
 }
 
 func (r *Runner) failed(item step.Item, err error, took time.Duration) error {
@@ -278,6 +290,7 @@ func (r *Runner) prove(items []promotion.ProofItem) {
 	}
 	slices.SortStableFunc(proof.Items, func(a, b promotion.ProofItem) int { return cmp.Compare(rank(a.Area), rank(b.Area)) })
 	proof.Holds()
+	r.proof = &proof
 	if data, err := json.Marshal(proof); err == nil {
 		if err := r.Target.Point.Write(ProofFile, data); err != nil {
 			r.Emit(promotion.Event{Type: promotion.Note, Level: "warning", Message: "proof: " + err.Error()})
@@ -287,6 +300,11 @@ func (r *Runner) prove(items []promotion.ProofItem) {
 
 // Proof is what has been proved of the rollback so far.
 func (r *Runner) Proof() promotion.Proof {
+	if r.proof != nil {
+		p := *r.proof
+		p.Items = slices.Clone(p.Items)
+		return p
+	}
 	proof := promotion.Proof{Of: "restore point " + r.ID}
 	if data, err := r.Target.Point.Read(ProofFile); err == nil {
 		_ = json.Unmarshal(data, &proof)

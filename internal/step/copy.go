@@ -73,11 +73,40 @@ func (s *CopyDatabase) Do(ctx context.Context, t *Target) error {
 	if _, err := db.Close(ctx, s.Database); err != nil {
 		return err
 	}
+	if err := s.quiet(ctx, db, t); err != nil {
+		return err
+	}
 	data, err := json.Marshal(dump)
 	if err != nil {
 		return err
 	}
 	return t.Point.Write(s.File()+".json", data)
+}
+
+// quiet proves that nothing was written while the database was open for its dump: the dump would hold more than the
+// fingerprint says.
+func (s *CopyDatabase) quiet(ctx context.Context, db Database, t *Target) error {
+	data, err := t.Point.Read(FingerprintFile(s.Server, s.Database))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var before Fingerprint
+	if err := json.Unmarshal(data, &before); err != nil {
+		return err
+	}
+	now, err := db.Fingerprint(ctx, s.Database, func(int64, int64) {})
+	if err != nil {
+		return err
+	}
+	for _, item := range Compare(s.Database, before, now) {
+		if !item.Equal {
+			return fmt.Errorf("database %s was written to while it was dumped, by something that is not among the promoted services: %s", s.Database, item.Reason)
+		}
+	}
+	return nil
 }
 
 // Undo implements Step.

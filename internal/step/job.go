@@ -2,7 +2,9 @@ package step
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // RunJob runs a one-shot of the new release, such as its migration, to its end.
@@ -18,5 +20,20 @@ func (s *RunJob) Do(ctx context.Context, t *Target) error {
 	return t.Stack.RunJob(ctx, s.Service, func(line string) { t.Progress(0, 0, "", line) })
 }
 
-// Undo implements Step. What the job did to the data goes with the database.
-func (s *RunJob) Undo(context.Context, *Target) error { return nil }
+// DescribeUndo implements Undescriber.
+func (s *RunJob) DescribeUndo() string {
+	return "stop and remove the container of the one-shot " + s.Service
+}
+
+// Undo implements Step. The container is stopped: it may outlive whoever started it, and would go on with its work on the
+// database that is put back. What it has done to the data goes with the database.
+func (s *RunJob) Undo(ctx context.Context, t *Target) error {
+	record, err := t.Point.Read(RecordFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("the restore point holds no record of the previous release")
+	}
+	if err != nil {
+		return err
+	}
+	return t.Stack.Discard(ctx, record, []string{s.Service}, func(m string) { t.Progress(0, 0, "", m) })
+}

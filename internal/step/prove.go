@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+
+	"github.com/org/promote-action/internal/promotion"
 )
 
 // ErrDiffers means that the target is not what its restore point says.
@@ -57,7 +59,11 @@ func (s *FingerprintDatabase) Do(ctx context.Context, t *Target) error {
 func (s *FingerprintDatabase) Undo(ctx context.Context, t *Target) error {
 	data, err := t.Point.Read(FingerprintFile(s.Server, s.Database))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // cut off before the fingerprint was taken: the database was closed all the time
+		if !t.Started("open-database") && !t.Started("load-database") {
+			return nil // cut off before the fingerprint was taken: the database was closed all the time
+		}
+		t.Prove(promotion.ProofItem{Area: "rows", Name: s.Database, Want: "unknown", Got: "unknown", Reason: "its fingerprint is missing from the restore point"})
+		return fmt.Errorf("database %s cannot be proved: its fingerprint is missing from the restore point: %w", s.Database, ErrDiffers)
 	}
 	if err != nil {
 		return err
@@ -93,7 +99,8 @@ func (s *FingerprintDatabase) read(ctx context.Context, t *Target) (Fingerprint,
 }
 
 // Unchanged compares a database with its fingerprint in the restore point and reports the schema's and the rows' equality.
+// A table that could not be read may have changed.
 func Unchanged(want, got Fingerprint) (schema, rows bool) {
 	items := Compare("", want, got)
-	return items[0].Equal, items[1].Equal
+	return items[0].Equal, items[1].Equal && items[1].Reason == ""
 }

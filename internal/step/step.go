@@ -30,6 +30,11 @@ type Checker interface {
 	Check(ctx context.Context, t *Target) error
 }
 
+// Holder is a step whose effect a restart of the engine can take back: Hold brings it about again while it has to last.
+type Holder interface {
+	Hold(ctx context.Context, t *Target) error
+}
+
 // Side says which half of the program does a step.
 type Side string
 

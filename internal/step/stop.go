@@ -34,6 +34,12 @@ func (s *StopServices) Do(ctx context.Context, t *Target) error {
 	return err
 }
 
+// Hold implements Holder: an engine that starts again starts what has restart policy always, also where it was stopped.
+func (s *StopServices) Hold(ctx context.Context, t *Target) error {
+	_, err := t.Stack.Stop(ctx, s.Services, func(m string) { t.Progress(0, 0, "", m) })
+	return err
+}
+
 // Undo implements Step.
 func (s *StopServices) Undo(ctx context.Context, t *Target) error {
 	record, err := t.Point.Read(RecordFile)

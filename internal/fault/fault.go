@@ -1,0 +1,126 @@
+// Package fault is a believable target in memory, for tests: containers, databases with sessions, volumes and a checkout that
+// change only through the interfaces of the steps. It also kills whoever works on it, makes its operations fail, fills its
+// disk and restarts its host at any chosen moment, and judges what is left.
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Kind is what goes wrong.
+type Kind string
+
+// The kinds of faults.
+const (
+	Kill         Kind = "kill"          // SIGKILL of the agent
+	Reboot       Kind = "reboot"        // the host restarts, the agent and all containers with it
+	FailBefore   Kind = "fail-before"   // an operation fails and has done nothing
+	FailAfter    Kind = "fail-after"    // an operation is done, and its answer is lost
+	DiskFull     Kind = "disk-full"     // the next writes to the state volume fail
+	DatabaseDown Kind = "database-down" // the next operations on a database fail
+	Cancel       Kind = "cancel"        // someone asks to stop
+)
+
+// Kinds are all faults.
+var Kinds = []Kind{Kill, Reboot, FailBefore, FailAfter, DiskFull, DatabaseDown, Cancel}
+
+// Fault is one thing that goes wrong at one moment. A moment is before or after one change of the target, the journal or the
+// restore point.
+type Fault struct {
+	At   int // moments from the start of the process that it hits
+	Kind Kind
+	For  int // operations, of disk-full and database-down
+}
+
+func (f Fault) String() string {
+	if f.For > 0 {
+		return fmt.Sprintf("%s(%d)@%d", f.Kind, f.For, f.At)
+	}
+	return fmt.Sprintf("%s@%d", f.Kind, f.At)
+}
+
+// ErrInjected is the error of an operation that was made to fail.
+var ErrInjected = errors.New("injected")
+
+// killed is what unwinds a process that is killed.
+type killed struct{}
+
+// Killed runs do as a process that may be killed, and reports whether it was.
+func Killed(do func()) (dead bool) {
+	defer func() {
+		switch r := recover(); r.(type) {
+		case nil:
+		case killed:
+			dead = true
+		default:
+			panic(r)
+		}
+	}()
+	do()
+	return false
+}
+
+// Arm makes the faults happen in the process that starts now. The last process's faults are forgotten.
+func (w *World) Arm(faults []Fault, cancel context.CancelCauseFunc, cause error) {
+	w.moment, w.faults, w.failNext, w.full, w.down = 0, faults, "", 0, 0
+	w.cancel = func() { cancel(cause) }
+}
+
+// Moments is how many moments the present process has seen.
+func (w *World) Moments() int { return w.moment }
+
+// tick is one moment: the world goes on by itself, and what is due goes wrong.
+func (w *World) tick(what string) {
+	w.moment++
+	w.trace = append(w.trace, what)
+	w.live()
+	for _, f := range w.faults {
+		if f.At != w.moment {
+			continue
+		}
+		w.trace = append(w.trace, "FAULT "+f.String())
+		switch f.Kind {
+		case Kill:
+			panic(killed{})
+		case Reboot:
+			w.reboot()
+			panic(killed{})
+		case FailBefore, FailAfter:
+			w.failNext = f.Kind
+		case DiskFull:
+			w.full = f.For
+		case DatabaseDown:
+			w.down = f.For
+		case Cancel:
+			w.Cancelled = true
+			w.cancel()
+		}
+	}
+}
+
+// op is one operation on the target, with a moment before and one after it.
+func (w *World) op(ctx context.Context, name string, effect func() error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	w.tick("before " + name)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if w.failNext == FailBefore {
+		w.failNext = ""
+		return fmt.Errorf("%s: %w", name, ErrInjected)
+	}
+	err := effect()
+	w.tick("after " + name)
+	if w.failNext == FailAfter {
+		w.failNext = ""
+		return errors.Join(err, fmt.Errorf("%s: answer lost: %w", name, ErrInjected))
+	}
+	return err
+}
+
+// Trace is what happened so far, for a report of a violation.
+func (w *World) Trace() []string { return w.trace }

@@ -1,0 +1,279 @@
+package fault
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/org/promote-action/internal/journal"
+	"github.com/org/promote-action/internal/promotion"
+)
+
+// ErrNoSpace is the error of a full disk.
+const ErrNoSpace = syscall.ENOSPC
+
+// Describe writes the target down for a comparison.
+func (w *World) Describe() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(w.Containers)) {
+		c := w.Containers[name]
+		fmt.Fprintf(&b, "%s %s %s running=%t\n", name, c.Image, c.Config, c.Running)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Databases)) {
+		db := w.Databases[name]
+		fmt.Fprintf(&b, "%s open=%t schema=%v rows=%d complete=%t\n", name, db.Open, db.Schema, len(db.Rows), db.Complete)
+	}
+	fmt.Fprintf(&b, "files=%d commit=%s branch=%s\n", len(w.Volumes[volume]), w.Commit, w.Branch)
+	return b.String()
+}
+
+// judge compares the target and the account with the outcome.
+func (r *Run) judge() {
+	w := r.World
+	w.down, w.full = 0, 0
+	switch r.Outcome {
+	case promotion.Done:
+		w.wholly(r, "new")
+	case promotion.RolledBack, promotion.Restored, promotion.Refused, promotion.Canceled:
+		if r.Case.Then == "keep-data" && r.Outcome == promotion.Restored {
+			w.kept(r)
+		} else {
+			w.wholly(r, "old")
+		}
+	case promotion.RollbackFailed:
+		if !r.excused() {
+			r.violate("a rollback failed although nothing failed for good: %v", r.Account.Rollback)
+		}
+		if len(r.Left) == 0 {
+			r.violate("a rollback failed and nothing is said to be left to do: %v", r.Account.Rollback)
+		}
+	default:
+		r.violate("outcome %q", r.Outcome)
+	}
+	if r.Outcome == promotion.Refused || r.Outcome == promotion.Canceled {
+		for name, c := range w.before {
+			if got := w.Containers[name]; got == nil || got.ID != c.ID {
+				r.violate("%s: %s was touched", r.Outcome, name)
+			}
+		}
+	}
+	r.account()
+}
+
+// excused reports whether a fault was of a kind that no retry outlasts.
+func (r *Run) excused() bool {
+	for _, faults := range append(slices.Clone(r.Case.Faults), r.Case.ThenFaults...) {
+		for _, f := range faults {
+			if f.For > 10 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wholly proves that the target is one release and nothing of another.
+func (w *World) wholly(r *Run, release string) {
+	w.services(r, release)
+	began := r.touched("open-database")
+	for i := range w.Shape.Databases {
+		name := dbName(i)
+		db := w.Databases[name]
+		if db == nil {
+			r.violate("%s: database %s is gone", release, name)
+			continue
+		}
+		if !db.Open {
+			r.violate("%s: database %s is closed", release, name)
+		}
+		want := []string{"1"}
+		if release == "new" && w.Shape.Job {
+			want = []string{"1", "2a", "2b"}
+		}
+		if !slices.Equal(db.Schema, want) {
+			r.violate("%s: schema of %s is %v", release, name, db.Schema)
+		}
+		w.rows(r, release, "row "+name, func(key string) bool { _, ok := db.Rows[key]; return ok }, slices.Sorted(maps.Keys(db.Rows)))
+	}
+	if w.Shape.Volume {
+		w.rows(r, release, "file", func(key string) bool { return slices.Contains(w.Volumes[volume], key) }, w.Volumes[volume])
+	}
+	w.databases(r, release, began)
+	commit, branch := oldCommit, "main"
+	if release == "new" && w.Shape.Checkout {
+		commit, branch = newCommit, ""
+	}
+	if w.Commit != commit || w.Branch != branch {
+		r.violate("%s: checkout at %s on %q", release, w.Commit[:4], w.Branch)
+	}
+}
+
+func (w *World) services(r *Run, release string) {
+	for name, was := range w.before {
+		c := w.Containers[name]
+		if c == nil {
+			r.violate("%s: container %s is gone", release, name)
+			continue
+		}
+		want := was
+		if release == "new" && name != "db" {
+			want.Image, want.Config = newImage+name, "new"
+		}
+		if c.Image != want.Image || c.Config != want.Config || c.Running != was.Running || c.Sick || c.Running && c.Stopped {
+			r.violate("%s: container %+v", release, *c)
+		}
+	}
+	for name := range w.Containers {
+		if _, ok := w.before[name]; !ok {
+			r.violate("%s: container %s was not there", release, name)
+		}
+	}
+}
+
+// rows proves that everything acknowledged is there, and nothing of the other release.
+func (w *World) rows(r *Run, release, what string, has func(string) bool, all []string) {
+	lost := 0
+	for _, key := range w.Acked[what] {
+		if release == "old" && (strings.HasPrefix(key, "new-") || w.Late[key]) {
+			continue
+		}
+		if !has(key) {
+			lost++
+		}
+	}
+	if !has("seed") {
+		lost++
+	}
+	if lost > 0 {
+		r.violate("%s: %d acknowledged %ss are lost", release, lost, what)
+	}
+	for _, key := range all {
+		if release == "old" && strings.HasPrefix(key, "new-") {
+			r.violate("%s: %s %s of the new release is there", release, what, key)
+			return
+		}
+	}
+}
+
+// databases proves that no copy is left but those that are meant to be.
+func (w *World) databases(r *Run, release string, began bool) {
+	for name, db := range w.Databases {
+		kind, _, isCopy := strings.Cut(strings.TrimPrefix(name, "promote."), ".")
+		switch {
+		case !isCopy || !strings.HasPrefix(name, "promote."):
+		case db.Open:
+			r.violate("%s: copy %s is open", release, name)
+		case kind == "failed" && release == "old" && began:
+		case kind == "restore" && release == "new" && !w.Shape.Load && db.Complete:
+		default:
+			r.violate("%s: copy %s is left (complete=%t)", release, name, db.Complete)
+		}
+	}
+	if release == "new" && !w.Shape.Load {
+		for i := range w.Shape.Databases {
+			if w.Databases["promote.restore."+ID+"."+dbName(i)] == nil {
+				r.violate("new: the restore point of %s is gone", dbName(i))
+			}
+		}
+	}
+}
+
+// kept proves a rollback that keeps the data.
+func (w *World) kept(r *Run) {
+	w.services(r, "old")
+	for i := range w.Shape.Databases {
+		name := dbName(i)
+		db := w.Databases[name]
+		if db == nil || !db.Open {
+			r.violate("keep-data: database %s: %+v", name, db)
+			continue
+		}
+		w.rows(r, "new", "row "+name, func(key string) bool { _, ok := db.Rows[key]; return ok }, nil)
+	}
+	if w.Shape.Volume {
+		w.rows(r, "new", "file", func(key string) bool { return slices.Contains(w.Volumes[volume], key) }, nil)
+	}
+}
+
+// touched reports whether a step of the kind was ever begun.
+func (r *Run) touched(kind string) bool {
+	replay, err := journal.Read(r.path)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(replay.Records, func(rec journal.Record) bool {
+		return rec.Type == journal.Intent && (rec.Step == kind || strings.HasPrefix(rec.Step, kind+" "))
+	})
+}
+
+// account proves that what is told agrees with what happened.
+func (r *Run) account() {
+	a := r.Account
+	if a.Outcome != r.Outcome {
+		r.violate("account: outcome %s, is %s", a.Outcome, r.Outcome)
+	}
+	if a.By != "somebody" {
+		r.violate("account: by %q", a.By)
+	}
+	back := false
+	for _, ph := range a.Phases {
+		if ph.Reason == "under way" || ph.Reason == "not run yet" {
+			r.violate("account: phase %s is %s (%s) although all is over", ph.Phase, ph.Status, ph.Reason)
+		}
+		seen := map[string]bool{}
+		for _, s := range ph.Steps {
+			if seen[s.Name] {
+				r.violate("account: step %s of %s twice", s.Name, ph.Phase)
+			}
+			seen[s.Name] = true
+		}
+		if r.Outcome == promotion.Done && ph.Status != promotion.Pass && ph.Phase.Mutates() {
+			r.violate("account: done, and phase %s is %s (%s)", ph.Phase, ph.Status, ph.Reason)
+		}
+		back = back || ph.Phase == promotion.Rollback
+	}
+	switch r.Outcome {
+	case promotion.RolledBack, promotion.Restored:
+		if !back {
+			r.violate("account: rolled back without a phase rollback")
+		}
+		if a.Reason == "" {
+			r.violate("account: no reason")
+		}
+		if len(a.Rollback) > 0 {
+			r.violate("account: rollback errors of a rollback that went well: %v", a.Rollback)
+		}
+		r.proof()
+	case promotion.Done:
+		if a.Failure != nil || back {
+			r.violate("account: done with failure %v, rollback %t", a.Failure, back)
+		}
+	}
+}
+
+// proof proves that the proof is complete.
+func (r *Run) proof() {
+	p := r.Account.Proof
+	if p == nil || !p.Equal {
+		r.violate("proof: %+v", p)
+		return
+	}
+	areas := map[string]int{}
+	for _, item := range p.Items {
+		areas[item.Area]++
+	}
+	if areas["images"] == 0 || areas["configuration"] == 0 || areas["health"] != 1 {
+		r.violate("proof: %v", areas)
+	}
+	if r.Case.Then == "keep-data" {
+		return
+	}
+	if n := r.Case.Shape.Databases; r.touched("open-database") && (areas["schema"] != n || areas["rows"] != n) {
+		r.violate("proof: %d databases, %v", n, areas)
+	}
+	if r.Case.Shape.Volume && r.touched("open-database") && areas["volumes"] != 1 {
+		r.violate("proof: no volume: %v", areas)
+	}
+}

@@ -1,0 +1,260 @@
+package fault
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Container is one container of the model.
+type Container struct {
+	ID       string
+	Service  string
+	Image    string
+	Config   string
+	Running  bool
+	Stopped  bool   // by hand
+	Restart  string // policy: no, unless-stopped, always
+	Job      bool
+	Progress int // of a job that runs
+	Code     int // of a job that ended
+	Sick     bool
+	Restarts int
+}
+
+// DB is one database of the model.
+type DB struct {
+	OID      int
+	Open     bool
+	Schema   []string
+	Rows     map[string]string
+	Copy     bool // made by promote
+	Complete bool // its mark is written
+	Swapped  int  // OID of the database that took its place
+}
+
+func (d *DB) copy() *DB {
+	c := *d
+	c.Schema, c.Rows = slices.Clone(d.Schema), maps.Clone(d.Rows)
+	return &c
+}
+
+// Breakage is in what way a release is broken.
+type Breakage string
+
+// The ways in which a release can be broken.
+const (
+	Fine         Breakage = ""
+	JobFails     Breakage = "the migration fails half-way"
+	JobDeletes   Breakage = "the migration deletes rows and the release does not start"
+	NoStart      Breakage = "does not start"
+	Unhealthy    Breakage = "never healthy"
+	ChecksFail   Breakage = "serves the old version"
+	Restarting   Breakage = "restarts while it settles"
+	StartChanges Breakage = "changes the schema at its start and is never healthy"
+)
+
+// Breakages are all of them.
+var Breakages = []Breakage{Fine, JobFails, JobDeletes, NoStart, Unhealthy, ChecksFail, Restarting, StartChanges}
+
+// World is the target. It is not safe for use by several goroutines.
+type World struct {
+	Shape      Shape
+	Containers map[string]*Container // by name
+	Databases  map[string]*DB
+	Volumes    map[string][]string
+	copies     map[string][]string
+	Tags       map[string]string
+	Commit     string
+	Branch     string
+	Files      map[string][]byte // the restore point
+	Cancelled  bool              // someone asked to stop
+
+	// Acked are the rows and files that were acknowledged to users, by the release that took them. Late are those that the
+	// old release took although it should have been down.
+	Acked map[string][]string
+	Late  map[string]bool
+
+	ids, writes int
+	down, full  int
+	failNext    Kind
+	moment      int
+	faults      []Fault
+	cancel      func()
+	trace       []string
+	before      map[string]Container
+	beforeDBs   []string
+}
+
+// Shape is what the environment and the release are like.
+type Shape struct {
+	Load      bool // the server allows no clone
+	Databases int
+	Job       bool
+	Volume    bool
+	Checkout  bool
+	Broken    Breakage
+}
+
+func (s Shape) String() string {
+	return fmt.Sprintf("load=%t databases=%d job=%t volume=%t checkout=%t broken=%q", s.Load, s.Databases, s.Job, s.Volume, s.Checkout, string(s.Broken))
+}
+
+const (
+	oldCommit = "1111111111111111111111111111111111111111"
+	newCommit = "2222222222222222222222222222222222222222"
+	oldImage  = "sha256:old-"
+	newImage  = "sha256:new-"
+	volume    = "shop_uploads"
+)
+
+// NewWorld makes a target that runs the old release.
+func NewWorld(shape Shape) *World {
+	w := &World{
+		Shape: shape, Containers: map[string]*Container{}, Databases: map[string]*DB{}, Volumes: map[string][]string{}, copies: map[string][]string{},
+		Tags: map[string]string{}, Commit: oldCommit, Branch: "main", Files: map[string][]byte{}, Acked: map[string][]string{}, Late: map[string]bool{}, cancel: func() {},
+	}
+	for service, restart := range map[string]string{"db": "always", "api": "always", "worker": "unless-stopped", "web": "unless-stopped"} {
+		w.Containers[service] = &Container{ID: w.id(), Service: service, Image: oldImage + service, Config: "old", Running: true, Restart: restart}
+	}
+	if shape.Job {
+		w.Containers["migrate"] = &Container{ID: w.id(), Service: "migrate", Image: oldImage + "migrate", Config: "old", Restart: "no", Job: true}
+	}
+	for i := range shape.Databases {
+		w.ids++
+		w.Databases[dbName(i)] = &DB{OID: w.ids, Open: true, Schema: []string{"1"}, Rows: map[string]string{"seed": "row"}}
+	}
+	w.Databases["postgres"] = &DB{OID: 5, Open: true}
+	if shape.Volume {
+		w.Volumes[volume] = []string{"seed"}
+	}
+	w.before = w.containers()
+	w.beforeDBs = slices.Sorted(maps.Keys(w.Databases))
+	return w
+}
+
+func dbName(i int) string { return []string{"shop", "billing"}[i] }
+
+func (w *World) id() string {
+	w.ids++
+	return fmt.Sprintf("c%d", w.ids)
+}
+
+func (w *World) containers() map[string]Container {
+	out := map[string]Container{}
+	for name, c := range w.Containers {
+		out[name] = *c
+	}
+	return out
+}
+
+func release(c *Container) string {
+	if c.Config == "old" {
+		return "old"
+	}
+	return "new"
+}
+
+// live is what the target does by itself between two operations: services take writes, jobs go on.
+func (w *World) live() {
+	for _, name := range slices.Sorted(maps.Keys(w.Containers)) {
+		c := w.Containers[name]
+		switch {
+		case !c.Running || c.Service == "db" || c.Service == "web":
+		case c.Job:
+			w.work(c)
+		default:
+			w.write(c)
+		}
+	}
+}
+
+// write is one request to a service: a row in every database and, of the api, a file.
+func (w *World) write(c *Container) {
+	if c.Sick {
+		return
+	}
+	w.writes++
+	key := fmt.Sprintf("%s-%s-%d", release(c), c.Service, w.writes)
+	acked := false
+	for i := range w.Shape.Databases {
+		db, ok := w.Databases[dbName(i)]
+		if ok && db.Open && w.down == 0 {
+			db.Rows[key] = "written"
+			w.Acked["row "+dbName(i)] = append(w.Acked["row "+dbName(i)], key)
+			acked = true
+		}
+	}
+	if w.Shape.Volume && c.Service == "api" {
+		w.Volumes[volume] = append(w.Volumes[volume], key)
+		w.Acked["file"] = append(w.Acked["file"], key)
+		acked = true
+	}
+	if acked && c.Stopped {
+		w.Late[key] = true
+	}
+}
+
+// work is one statement of a migration: each commits by itself.
+func (w *World) work(c *Container) {
+	if w.Shape.Databases == 0 {
+		c.Running, c.Code = false, 0
+		return
+	}
+	for i := range w.Shape.Databases {
+		db, ok := w.Databases[dbName(i)]
+		if !ok || !db.Open || w.down > 0 {
+			c.Running, c.Code = false, 1
+			return
+		}
+		switch c.Progress {
+		case 0:
+			add(db, "2a")
+			if w.Shape.Broken == JobDeletes {
+				delete(db.Rows, "seed")
+			}
+		case 1:
+			if w.Shape.Broken == JobFails {
+				c.Running, c.Code = false, 1
+				return
+			}
+			add(db, "2b")
+		default:
+			c.Running, c.Code = false, 0
+			return
+		}
+	}
+	c.Progress++
+}
+
+func add(db *DB, change string) {
+	if !slices.Contains(db.Schema, change) {
+		db.Schema = append(db.Schema, change)
+	}
+}
+
+// reboot restarts the host: everything ends, and what its restart policy says starts again.
+func (w *World) reboot() {
+	for _, c := range w.Containers {
+		c.Running = c.Running && c.Restart == "unless-stopped" || c.Restart == "always" // always: also what was stopped by hand
+	}
+	w.down = 0
+}
+
+// sessions counts the clients of a database.
+func (w *World) sessions(name string) []string {
+	var list []string
+	db := w.Databases[name]
+	if db == nil || !db.Open || db.Copy {
+		return nil
+	}
+	for _, n := range slices.Sorted(maps.Keys(w.Containers)) {
+		if c := w.Containers[n]; c.Running && c.Service != "db" && c.Service != "web" && !c.Sick {
+			list = append(list, c.Service)
+		}
+	}
+	return list
+}
+
+var epoch = time.Date(2026, 1, 31, 23, 59, 59, 0, time.UTC)
