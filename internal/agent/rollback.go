@@ -139,7 +139,7 @@ func (s *Server) mayRollBack(ctx context.Context, r *running, req RollbackReques
 	}
 	if len(losses) > 0 {
 		return &Error{
-			Message: fmt.Sprintf("a rollback to the moment of shutdown would lose what was written since, in %d tables", len(losses)), Losses: losses,
+			Message: fmt.Sprintf("a rollback to the moment of shutdown would lose what was written since, in %d of its tables", len(losses)), Losses: losses,
 			Hint: "add --discard-writes to lose it, or --keep-data to bring back release and configuration only", Outcome: promotion.Refused,
 		}
 	}

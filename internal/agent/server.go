@@ -299,6 +299,11 @@ func (s *Server) open(id string) (*running, error) {
 	}
 	r, err := s.load(id)
 	if errors.Is(err, os.ErrNotExist) {
+		return nil, &Error{
+			Message: fmt.Sprintf("the restore point of promotion %s is not there any more", id), Hint: "promote restore brings back a backup: promote backups lists them", Outcome: promotion.Refused,
+		}
+	}
+	if errors.Is(err, journal.ErrUnknown) {
 		return nil, &Error{Message: fmt.Sprintf("no promotion %s at the target", id), Hint: "promote history lists them", Outcome: promotion.Refused}
 	}
 	if err != nil {

@@ -49,12 +49,13 @@ func (a *app) kindErr() terminal.Kind { return terminal.Detect(a.process.Stderr,
 // root is the whole command tree.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "promote",
-		Short:         "Move a tested release from one environment to another, and give the target back when it goes wrong",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          known,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:                        "promote",
+		Short:                      "Move a tested release from one environment to another, and give the target back when it goes wrong",
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
+		SilenceUsage:               true,
+		Args:                       known,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration `file` (default: .github/promote.yml, looked for upwards)")
@@ -65,7 +66,7 @@ func (a *app) root() *cobra.Command {
 		return &usageError{err.Error(), cmd.CommandPath() + " --help"}
 	})
 	root.AddCommand(a.planCommand(), a.runCommand(), a.rollbackCommand(), a.recoverCommand(), a.testCommand(), a.statusCommand(), a.logsCommand(),
-		a.backupCommand(), a.backupsCommand(), a.restoreCommand(), a.historyCommand(), a.initCommand(), a.validateCommand(), a.agentCommand(), a.versionCommand())
+		a.backupCommand(), a.backupsCommand(), a.restoreCommand(), a.historyCommand(), a.initCommand(), a.validateCommand(), a.agentCommand(), a.versionCommand(), a.demoCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	wrapArgs(root)
 	return root

@@ -18,9 +18,10 @@ import (
 func (a *app) planCommand() *cobra.Command {
 	var from, to, save string
 	cmd := &cobra.Command{
-		Use:   "plan --from ENVIRONMENT --to ENVIRONMENT",
-		Short: "Say step by step what a promotion would do; touches nothing",
-		Args:  noArgs,
+		Use:     "plan --from ENVIRONMENT --to ENVIRONMENT",
+		Short:   "Say step by step what a promotion would do; touches nothing",
+		Example: "  promote plan --from development --to staging\n  promote plan --save plan.json",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d, err := a.driver("")
 			if err != nil {
@@ -64,9 +65,10 @@ func (a *app) runCommand() *cobra.Command {
 	var o driver.RunOptions
 	var phases, planFile string
 	cmd := &cobra.Command{
-		Use:   "run --from ENVIRONMENT --to ENVIRONMENT",
-		Short: "Promote: all seven phases, or some of them",
-		Args:  noArgs,
+		Use:     "run --from ENVIRONMENT --to ENVIRONMENT",
+		Short:   "Promote: all seven phases, or some of them",
+		Example: "  promote run --from development --to staging\n  promote run --plan plan.json\n  promote run --phase preflight,test,backup\n  promote run --id 20260304-050607-42 --phase shutdown,deploy,verify",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
 			if o.Phases, err = promotion.ParsePhases(phases); err != nil {
@@ -149,9 +151,10 @@ func (a *app) writeReport(res *promotion.Result) {
 func (a *app) testCommand() *cobra.Command {
 	var only []string
 	cmd := &cobra.Command{
-		Use:   "test ENVIRONMENT",
-		Short: "Run the environment checks",
-		Args:  cobra.ExactArgs(1),
+		Use:     "test ENVIRONMENT",
+		Short:   "Run the environment checks",
+		Example: "  promote test development\n  promote test staging --only health,api",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, err := a.driver("promotion-tests")
 			if err != nil {

@@ -80,6 +80,10 @@ func (e *Error) Hint() string {
 	if e.Advice != "" {
 		return e.Advice
 	}
+	var said *agent.Error
+	if errors.As(e.Err, &said) && said.Hint != "" {
+		return said.Hint
+	}
 	var h interface{ Hint() string }
 	if errors.As(e.Err, &h) {
 		return h.Hint()
@@ -107,7 +111,7 @@ func (d *Driver) Open(ctx context.Context, name string) (*Environment, error) {
 	defer done()
 	env.Engine, err = compose.Open(ctx, engine.Endpoint{Host: conf.Host, CA: conf.TLS.CA, Cert: conf.TLS.Cert, Key: conf.TLS.Key})
 	if err != nil {
-		return nil, &Error{Outcome: promotion.Refused, Message: "environment " + name, Err: err}
+		return nil, unreachable(name, err)
 	}
 	d.open = append(d.open, env)
 	if env.Info, err = env.Engine.Info(ctx); err != nil {

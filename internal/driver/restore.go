@@ -41,7 +41,7 @@ func (d *Driver) Restore(ctx context.Context, o RestoreOptions) (promotion.Resul
 	if err != nil {
 		res, err = p.refused(res, err)
 	}
-	res.Command = plan.ModeRestore
+	res.Command, res.Class = plan.ModeRestore, "" // classes are of releases
 	return res, err
 }
 

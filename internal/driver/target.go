@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/org/promote-action/internal/agent"
@@ -166,4 +167,18 @@ func (d *Driver) unstoppable(ctx context.Context, words string) (context.Context
 
 func neverPromoted(name string) error {
 	return &Error{Outcome: promotion.Refused, Message: name, Err: ErrNeverPromoted, Advice: fmt.Sprintf("promote plan --to %s shows what a promotion would do", name)}
+}
+
+// unreachable says which engine does not answer, and what to do about it.
+func unreachable(name string, err error) error {
+	var endpoint *compose.EndpointError
+	if !errors.As(err, &endpoint) {
+		return &Error{Outcome: promotion.Refused, Message: "environment " + name, Err: err}
+	}
+	host := endpoint.Host
+	if host == "" {
+		host = "the caller's endpoint"
+	}
+	cause := strings.ReplaceAll(endpoint.Err.Error(), "tcp://docker.invalid:2375", host) // a name that the engine's client needs and nobody knows
+	return &Error{Outcome: promotion.Refused, Message: fmt.Sprintf("environment %s: engine at %s: %s", name, host, cause), Advice: endpoint.Hint}
 }
