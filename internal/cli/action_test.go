@@ -101,9 +101,6 @@ func TestActionFile(t *testing.T) {
 func TestActionCommandsExist(t *testing.T) {
 	root := (&app{}).root()
 	for _, c := range actionCommands() {
-		if c.name == "backup" || c.name == "restore" {
-			continue
-		}
 		cmd, _, err := root.Find([]string{c.name})
 		if err != nil || cmd == root {
 			t.Errorf("there is no command %s", c.name)
