@@ -121,13 +121,17 @@ func Traces(ctx context.Context, engine client.APIClient) ([]*Trace, error) {
 	return traces, nil
 }
 
-// Remove removes everything of the demo from the engine, and its folder; the trace last. It goes on after a failure; all
-// errors are joined.
+// RemoveFiles removes the folder that belongs to the demo alone.
+func (t *Trace) RemoveFiles() error {
+	if t.Dir == "" || !t.here() {
+		return nil
+	}
+	return os.RemoveAll(t.Dir)
+}
+
+// Remove removes everything of the demo from the engine, the trace last. It goes on after a failure; all errors are joined.
 func (t *Trace) Remove(ctx context.Context, engine client.APIClient) error {
 	err := errors.Join(RemovePromoted(ctx, engine, t.Development()), RemovePromoted(ctx, engine, t.Staging()))
-	if t.Dir != "" && t.here() {
-		err = errors.Join(err, os.RemoveAll(t.Dir))
-	}
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,9 @@ func UseImages(ctx context.Context) (*Use, error) {
 func (u *Use) Close() { _ = u.file.Close() }
 
 // alone reports whether nobody else uses the images; nobody can begin to until Close.
-func (u *Use) alone() bool { return syscall.Flock(int(u.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil }
+func (u *Use) alone() bool {
+	return syscall.Flock(int(u.file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil
+}
 
 // Images are the ids of the images that a demo makes: of the shop's releases and of promote's agent.
 func Images(ctx context.Context, engine client.APIClient) (map[string]bool, error) {
