@@ -140,8 +140,8 @@ func (d *Driver) watch(ctx context.Context, env *Environment, h *held, id, metho
 		if e.Seq > 0 {
 			p.last = e.Seq
 		}
-		if e.Type == promotion.StepProgress && e.Step == "" {
-			return // only a sign of life
+		if (e.Type == promotion.StepProgress && e.Step == "") || (e.Type == promotion.Ended && e.Outcome == promotion.Running) {
+			return // only a sign of life, or the end of an earlier call's phases
 		}
 		d.View.Event(e)
 	})
