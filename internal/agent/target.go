@@ -9,6 +9,8 @@ import (
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/engine/compose"
 	"github.com/org/promote-action/internal/postgres"
+	"github.com/org/promote-action/internal/promote"
+	"github.com/org/promote-action/internal/promotion"
 	"github.com/org/promote-action/internal/step"
 )
 
@@ -25,7 +27,7 @@ func (s *Server) target(r *running, model []byte) step.Target {
 		},
 		Volumes:  &volumes{env: env, point: p},
 		Checkout: &checkout{env: env},
-		Checks:   &checks{env: env, plan: r.plan, point: p, commander: r.asker},
+		Checks:   &checks{env: env, plan: r.plan, point: p, commander: r.asker, tested: func() []promotion.Check { return promote.Checks(r.journal.Records(), promotion.Test) }},
 		Point:    p,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -95,6 +96,9 @@ func (s Subject) version(ctx context.Context, svc Service) promotion.Check {
 		slices.Sort(parts)
 		return failed("its replicas serve different versions: %s", strings.Join(parts, "; "))
 	}
+	for v := range told {
+		c.Value = v
+	}
 	return c
 }
 
@@ -167,7 +171,11 @@ func (s Subject) latency(ctx context.Context, svc Service, path string, want int
 	if rate <= 0 {
 		rate = s.Defaults.ErrorRate
 	}
-	return got.judge(total, limit, rate)
+	judged := got.judge(total, limit, rate)
+	if len(got.took) > 0 {
+		judged.Value = strconv.FormatFloat(float64(percentile(got.took, 50))/float64(time.Millisecond), 'f', 1, 64)
+	}
+	return judged
 }
 
 func (g *sample) add(ctx context.Context, e endpoint, want int) {

@@ -40,6 +40,21 @@ func Account(id string, p plan.Plan, records []journal.Record, proof promotion.P
 	return res
 }
 
+// Checks are the results of a phase's checks, as the journal holds them.
+func Checks(records []journal.Record, phase promotion.Phase) []promotion.Check {
+	var checks []promotion.Check
+	for _, r := range records {
+		if r.Type != journal.Note || r.Message != checkNote || r.Phase != phase {
+			continue
+		}
+		var c promotion.Check
+		if json.Unmarshal(r.Data, &c) == nil {
+			checks = append(checks, c)
+		}
+	}
+	return checks
+}
+
 type accountant struct {
 	res              *promotion.Result
 	plan             plan.Plan
@@ -135,7 +150,7 @@ func (a *accountant) step(r journal.Record) {
 	switch {
 	case r.Type == journal.Failed && r.Phase == promotion.Rollback:
 		ph.Status, ph.Reason = promotion.Fail, r.Message
-		a.res.Rollback = append(a.res.Rollback, r.Message)
+		a.res.Rollback = strings.Split(r.Message, "\n") // instead of every single try
 	case r.Type == journal.Failed:
 		ph.Status, ph.Reason = promotion.Fail, r.Message
 		if a.res.Failure == nil {

@@ -23,6 +23,7 @@ type Check struct {
 	Critical    bool     `json:"critical,omitempty"` // its failure stops the promotion by itself
 	Message     string   `json:"message,omitempty"`  // what was found; of a skip the reason
 	Hint        string   `json:"hint,omitempty"`     // what to do
+	Value       string   `json:"value,omitempty"`    // what was measured, for a comparison: a version, a median in milliseconds
 	Detail      []string `json:"detail,omitempty"`   // a few lines: log tail, response, rows
 	Took        Duration `json:"took"`
 }

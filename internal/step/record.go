@@ -10,6 +10,11 @@ type RecordRelease struct {
 	Services int `json:"services"`
 }
 
+// Baseliner is Checks that can write down how they are now, so that a release is held to what was so before.
+type Baseliner interface {
+	Baseline(ctx context.Context) error
+}
+
 // RecordFile is where the restore point holds the record of the previous release.
 const RecordFile = "release.json"
 
@@ -26,6 +31,11 @@ func (s *RecordRelease) Do(ctx context.Context, t *Target) error {
 	record, err := t.Stack.Record(ctx)
 	if err != nil {
 		return err
+	}
+	if b, ok := t.Checks.(Baseliner); ok {
+		if err := b.Baseline(ctx); err != nil {
+			t.Note("warning", "how the checks are before the promotion could not be found out: "+err.Error())
+		}
 	}
 	return t.Point.Write(RecordFile, record)
 }
