@@ -43,7 +43,11 @@ func TestCampaign(t *testing.T) {
 	outcomes := map[promotion.Outcome]int{}
 	violations, processes := 0, 0
 	started := time.Now()
+	only := number(t, "PROMOTE_FAULT_ONLY", runs)
 	for n := range runs {
+		if only != runs && n != only {
+			continue
+		}
 		r := Play(dir, Choose(rand.New(rand.NewPCG(seed, n))))
 		outcomes[r.Outcome]++
 		processes += r.Processes

@@ -42,7 +42,10 @@ func one(r *rand.Rand, moments int) Fault {
 		f.Kind = Kinds[r.IntN(len(Kinds))]
 	}
 	if f.Kind == DiskFull || f.Kind == DatabaseDown {
-		f.For = 1 + r.IntN(2)
+		f.For = 1
+		if f.Kind == DiskFull {
+			f.For += r.IntN(3)
+		}
 		if r.IntN(4) == 0 {
 			f.For = 1 << 30 // for as long as the process lives
 		}

@@ -37,13 +37,13 @@ func (r *Run) judge() {
 	case promotion.Done:
 		w.wholly(r, "new")
 	case promotion.RolledBack, promotion.Restored, promotion.Refused, promotion.Canceled:
-		if r.Case.Then == "keep-data" && r.Outcome == promotion.Restored {
+		if r.keeps() {
 			w.kept(r)
 		} else {
 			w.wholly(r, "old")
 		}
 	case promotion.RollbackFailed:
-		if !r.excused() {
+		if !r.excused() && !r.lateWrites() {
 			r.violate("a rollback failed although nothing failed for good: %v", r.Account.Rollback)
 		}
 		if len(r.Left) == 0 {
@@ -60,6 +60,20 @@ func (r *Run) judge() {
 		}
 	}
 	r.account()
+}
+
+// lateWrites reports whether the only thing that differs is what the old release has written since: a restart of the host had
+// started it at a moment when its database was open. Nothing is lost then, and it is for a person to say that it may stay.
+func (r *Run) lateWrites() bool {
+	if len(r.World.Late) == 0 {
+		return false
+	}
+	for _, e := range r.Account.Rollback {
+		if !strings.Contains(e, "differs from the restore point") { // the last word of each undo
+			return false
+		}
+	}
+	return true
 }
 
 // excused reports whether a fault was of a kind that no retry outlasts.
@@ -267,7 +281,7 @@ func (r *Run) proof() {
 	if areas["images"] == 0 || areas["configuration"] == 0 || areas["health"] != 1 {
 		r.violate("proof: %v", areas)
 	}
-	if r.Case.Then == "keep-data" {
+	if r.keeps() {
 		return
 	}
 	if n := r.Case.Shape.Databases; r.touched("open-database") && (areas["schema"] != n || areas["rows"] != n) {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +47,7 @@ type Run struct {
 	Left       []string
 	Moments    []int // of each process
 	path       string
+	then       bool  // the rollback that is asked for when it is done
 	cause      error // of the cancellation
 }
 
@@ -70,12 +70,13 @@ func Play(dir string, c Case) *Run {
 	if len(r.Violations) == 0 {
 		r.judge()
 	}
-	if len(r.Violations) == 0 && r.Outcome == promotion.RollbackFailed {
-		r.again(c)
+	if len(r.Violations) == 0 && r.Outcome == promotion.RollbackFailed && len(r.World.Late) == 0 {
+		r.again()
 	}
 	if len(r.Violations) == 0 && r.Outcome == promotion.Done && c.Then != "" {
 		options := promote.RollbackOptions{KeepData: c.Then == "keep-data"}
 		asked := false
+		r.then = true
 		r.World.Cancelled = false
 		r.drive(c.ThenFaults, func(ctx context.Context, runner *promote.Runner) (promotion.Outcome, error) {
 			if !asked || runner.Journal.State().Outcome == promotion.Done { // a person whose call never got through calls again
@@ -87,16 +88,17 @@ func Play(dir string, c Case) *Run {
 		if len(r.Violations) == 0 {
 			r.judge()
 		}
-		if len(r.Violations) == 0 && r.Outcome == promotion.RollbackFailed {
-			r.again(c)
+		if len(r.Violations) == 0 && r.Outcome == promotion.RollbackFailed && len(r.World.Late) == 0 {
+			r.again()
 		}
 	}
 	return r
 }
 
 // again is the person who has read what is left, and calls for the rollback once more.
-func (r *Run) again(c Case) {
-	options := promote.RollbackOptions{KeepData: r.Outcome == promotion.RollbackFailed && c.Then == "keep-data" && r.doneBefore()}
+func (r *Run) again() {
+	options := promote.RollbackOptions{KeepData: r.keeps()}
+	r.Plan.Policy.Deadline = 60_000
 	r.drive(nil, func(ctx context.Context, runner *promote.Runner) (promotion.Outcome, error) {
 		return runner.Back(ctx, "asked for again", options, true)
 	})
@@ -104,7 +106,7 @@ func (r *Run) again(c Case) {
 		r.judge()
 	}
 	if r.Outcome != promotion.Restored {
-		r.violate("a second rollback without faults ends as %s", r.Outcome)
+		r.violate("a second rollback without faults ends as %s: %v, late %v", r.Outcome, r.Account.Rollback, r.World.Late)
 	}
 }
 
@@ -173,7 +175,7 @@ func (r *Run) process(faults []Fault, do func(context.Context, *promote.Runner) 
 		return false, err
 	}
 	defer j.Close()
-	runner := &promote.Runner{ID: ID, Plan: r.Plan, Target: r.World.Target(), Journal: Journal{j, r.World}, Emit: func(promotion.Event) {}, Retry: time.Microsecond}
+	runner := &promote.Runner{ID: ID, Plan: r.Plan, Target: r.World.Target(), Journal: Journal{j, r.World}, Emit: func(promotion.Event) {}, Retry: 50 * time.Microsecond}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	r.World.Arm(faults, cancel, r.cause)
@@ -223,17 +225,11 @@ func tear(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// doneBefore reports whether the promotion was done before a rollback was asked for.
-func (r *Run) doneBefore() bool {
-	replay, err := journal.Read(r.path)
-	if err != nil {
-		return false
-	}
-	return slices.ContainsFunc(replay.Records, func(rec journal.Record) bool { return rec.Outcome == promotion.Done })
-}
+// keeps reports whether a rollback is under way that keeps the data.
+func (r *Run) keeps() bool { return r.then && r.Case.Then == "keep-data" }
 
 // Report tells a violation with all that is needed to see it again.
 func (r *Run) Report() string {
 	trace := r.World.Trace()
-	return fmt.Sprintf("%v\noutcome %s after %d processes\n  %s\ntrace:\n  %s", r.Case, r.Outcome, r.Processes, strings.Join(r.Violations, "\n  "), strings.Join(trace[max(0, len(trace)-160):], "\n  "))
+	return fmt.Sprintf("%v\noutcome %s after %d processes\n  %s\ntrace:\n  %s", r.Case, r.Outcome, r.Processes, strings.Join(r.Violations, "\n  "), strings.Join(trace[max(0, len(trace)-400):], "\n  "))
 }

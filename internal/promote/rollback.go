@@ -84,7 +84,10 @@ func (r *Runner) undo(ctx context.Context, item step.Item) error {
 		started := time.Now()
 		t := r.target(item, true)
 		if err = r.holdBack(ctx, item); err == nil {
-			err = item.Step.Undo(ctx, &t)
+			r.proofErr = nil
+			if err = item.Step.Undo(ctx, &t); err == nil {
+				err = r.proofErr // a successor would not prove it again
+			}
 		}
 		took := time.Since(started)
 		if err == nil {
@@ -153,6 +156,14 @@ func (r *Runner) checkAfterRollback(ctx context.Context) error {
 		err = fmt.Errorf("verify the previous release: %w", err)
 	}
 	r.prove([]promotion.ProofItem{health})
+	for r.proofErr != nil && ctx.Err() == nil { // the end could not be written down either
+		select {
+		case <-ctx.Done():
+		case <-time.After(r.pause()):
+		}
+		r.prove([]promotion.ProofItem{health})
+	}
+	err = errors.Join(err, r.proofErr)
 	r.Emit(promotion.Event{Type: promotion.StepEnded, Phase: promotion.Rollback, Step: item.Name, Message: message, Status: status, Undo: true, Took: promotion.Milliseconds(time.Since(started))})
 	return err
 }
@@ -186,6 +197,11 @@ func (r *Runner) Left() []string {
 	for _, item := range r.Proof().Items {
 		if !item.Equal {
 			left = append(left, strings.TrimSuffix(fmt.Sprintf("put right %s %s: it has to be %s, and is %s: %s", item.Area, item.Name, item.Want, item.Got, item.Reason), ": "))
+		}
+	}
+	for _, rec := range slices.Backward(r.Journal.Records()) {
+		if rec.Type == journal.Failed && rec.Phase == promotion.Rollback && len(left) == 0 {
+			return []string{"roll back once more when this is put right: " + rec.Message}
 		}
 	}
 	return left

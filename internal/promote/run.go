@@ -12,8 +12,11 @@ import (
 
 // Run does the given phases, and rolls back when one of them fails after the first mutation. The context of the forward
 // way may end at any moment; the way back has its own. The returned outcome is Running when the phases ended well and more
-// are to come.
+// are to come. A promotion that is over stays as it is.
 func (r *Runner) Run(ctx context.Context, phases []promotion.Phase) (promotion.Outcome, error) {
+	if outcome := r.Journal.State().Outcome; outcome != "" {
+		return outcome, nil
+	}
 	limited := false
 	for _, phase := range phases {
 		if r.turned() {
@@ -78,7 +81,7 @@ func (r *Runner) Back(ctx context.Context, why string, options RollbackOptions, 
 	options.Why, options.Asked = why, asked
 	if r.Journal.State().Outcome != "" {
 		if err := r.append(journal.Record{Type: journal.Begin, Phase: promotion.Rollback, Message: why, Data: r.begunBack(options)}); err != nil {
-			return promotion.RollbackFailed, err
+			return r.Journal.State().Outcome, err // nothing was begun
 		}
 	}
 	back, cancel := r.backContext(ctx)

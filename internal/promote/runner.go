@@ -36,7 +36,8 @@ type Runner struct {
 	Emit    func(promotion.Event)
 	Retry   time.Duration // first pause before an undo is tried again; 0 is 2 s
 
-	proof *promotion.Proof // kept here too: the disk may be full
+	proof    *promotion.Proof // kept here too: the disk may be full
+	proofErr error            // of the last try to write it down
 }
 
 // PhaseError is the failure of a phase.
@@ -291,10 +292,12 @@ func (r *Runner) prove(items []promotion.ProofItem) {
 	slices.SortStableFunc(proof.Items, func(a, b promotion.ProofItem) int { return cmp.Compare(rank(a.Area), rank(b.Area)) })
 	proof.Holds()
 	r.proof = &proof
-	if data, err := json.Marshal(proof); err == nil {
-		if err := r.Target.Point.Write(ProofFile, data); err != nil {
-			r.Emit(promotion.Event{Type: promotion.Note, Level: "warning", Message: "proof: " + err.Error()})
-		}
+	data, err := json.Marshal(proof)
+	if err == nil {
+		err = r.Target.Point.Write(ProofFile, data)
+	}
+	if r.proofErr = err; err != nil {
+		r.proofErr = fmt.Errorf("proof: %w", err)
 	}
 }
 

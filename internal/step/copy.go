@@ -136,7 +136,12 @@ func (s *CopyDatabase) Undo(ctx context.Context, t *Target) error {
 			}
 		}
 	}
-	return db.Swap(ctx, s.Database, s.Aside, s.As)
+	if err := db.Swap(ctx, s.Database, s.Aside, s.As); err != nil {
+		return err
+	}
+	// A swap opens the database. It stays closed until all is proved, whoever waits outside.
+	_, err = db.Close(ctx, s.Database)
+	return err
 }
 
 // untouched reports whether the database still holds what it held when it was closed, so that no restore is needed.
