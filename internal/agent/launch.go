@@ -99,7 +99,9 @@ func StartReader(ctx context.Context, e *compose.Engine, project string, who Ide
 		Name: "promote-read-" + hex.EncodeToString(random[:]), Image: who.Image, Args: args, Mounts: mounts, OpenStdin: true, AutoRemove: true, QuietLogs: true,
 		Labels: labelsOf("reader", project, who, ""), User: "0:0",
 	}
-	id, err := e.CreateAgent(ctx, spec)
+	create, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute) // cut off, it could leave a container nobody knows
+	id, err := e.CreateAgent(create, spec)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
