@@ -1,3 +1,3 @@
-// Package e2e promotes the sample system with the real program over real containers and a real PostgreSQL, kills what can
-// be killed meanwhile, and asks a second witness whether staging is what it has to be. It holds tests only.
+// Package e2e holds the tests that promote the sample system with the program itself, as a user would call it. It has no
+// code of its own: every test builds the real binary, real containers and a real PostgreSQL.
 package e2e

@@ -1,0 +1,130 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+)
+
+// state is all of staging that a rollback has to bring back, read without any part of the program that is tested.
+type state struct {
+	containers map[string]string // name to image, configuration, networks and whether it runs
+	schema     string
+	rows       map[string]string // table to a digest of its rows
+}
+
+// read reads the state. What the worker notes on orders goes on by itself and is left out.
+func (s *shop) read(t *testing.T) state {
+	t.Helper()
+	st := state{containers: map[string]string{}, rows: map[string]string{}}
+	for _, c := range containers(t, s.Staging.Project) {
+		st.containers[strings.TrimPrefix(c.Name, "/")] = describe(t, c)
+	}
+	st.schema = s.inDatabase(t, "pg_dump", "-h", "127.0.0.1", "-U", "shop", "-d", "shop", "--schema-only")
+	st.schema = strings.Join(slices.DeleteFunc(strings.Split(st.schema, "\n"), func(line string) bool {
+		return strings.HasPrefix(line, "\\restrict") || strings.HasPrefix(line, "\\unrestrict") // a random word each time
+	}), "\n")
+	for _, table := range s.sql(t, "SELECT format('%I', relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1") {
+		digest := s.sql(t, fmt.Sprintf("SELECT count(*) || ' rows, ' || coalesce(md5(string_agg(md5((to_jsonb(t) - 'processed_at')::text), '' ORDER BY to_jsonb(t) - 'processed_at')), '-') FROM %s t", table))
+		st.rows[table] = strings.Join(digest, "")
+	}
+	return st
+}
+
+// describe is what of a container has to be the same.
+func describe(t *testing.T, c container.InspectResponse) string {
+	t.Helper()
+	env := slices.Sorted(slices.Values(c.Config.Env))
+	networks := map[string]any{}
+	for name := range c.NetworkSettings.Networks {
+		networks[name] = true
+	}
+	mounts := map[string]string{}
+	for _, m := range c.Mounts {
+		mounts[m.Destination] = string(m.Type) + " " + m.Name
+	}
+	data, err := json.Marshal(map[string]any{
+		"image": c.Image, "env": env, "cmd": c.Config.Cmd, "entrypoint": c.Config.Entrypoint, "labels": c.Config.Labels, "health": c.Config.Healthcheck,
+		"stop": c.Config.StopTimeout, "restart": c.HostConfig.RestartPolicy, "networks": networks, "mounts": mounts, "running": c.State.Running,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// same fails the test with every difference between two states.
+func same(t *testing.T, before, after state) {
+	t.Helper()
+	differences(t, "container", before.containers, after.containers)
+	differences(t, "rows of", before.rows, after.rows)
+	if before.schema != after.schema {
+		t.Errorf("the schema differs; before:\n%s\nafter:\n%s", before.schema, after.schema)
+	}
+}
+
+func differences(t *testing.T, what string, before, after map[string]string) {
+	t.Helper()
+	names := maps.Clone(before)
+	maps.Copy(names, after)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if before[name] != after[name] {
+			t.Errorf("%s %s differs:\n before %s\n after  %s", what, name, before[name], after[name])
+		}
+	}
+}
+
+// clean fails the test when a promotion left anything but what it says that it keeps: no container of its own, every
+// database open, and of copies only as many as expected.
+func (s *shop) clean(t *testing.T, copies ...string) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for _, env := range []string{s.Development.Project, s.Staging.Project} {
+		for {
+			left, err := world.engine.ContainerList(t.Context(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "dev.promote.project="+env))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(left) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("container %s (%s) of the promotion is still there", left[0].Names[0], left[0].Status)
+				break
+			}
+			time.Sleep(200 * time.Millisecond)
+		}
+	}
+	var found []string
+	for _, line := range s.sql(t, "SELECT datname || ' ' || datallowconn || ' ' || datconnlimit FROM pg_database WHERE NOT datistemplate ORDER BY 1") {
+		name, open, _ := strings.Cut(line, " ")
+		switch {
+		case strings.HasPrefix(name, "promote."):
+			kind := strings.Join(strings.SplitN(name, ".", 3)[:2], ".")
+			found = append(found, kind)
+		case open != "true -1":
+			t.Errorf("database %s is not open: allowed %s", name, open)
+		}
+	}
+	slices.Sort(found)
+	if !slices.Equal(found, copies) {
+		t.Errorf("copies of the database: %q, expected %q", found, copies)
+	}
+}
+
+// images are the images of the running services.
+func (s *shop) images(t *testing.T, project string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, c := range containers(t, project) {
+		out[service(c)] = c.Image
+	}
+	return out
+}
