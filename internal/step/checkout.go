@@ -56,5 +56,8 @@ func (s *MoveCheckout) Undo(ctx context.Context, t *Target) error {
 		item.Reason = "changed files: " + list(dirty)
 	}
 	t.Prove(item)
+	if !item.Equal {
+		return fmt.Errorf("checkout %s %w: it is at %s, %d changed files", s.Path, ErrDiffers, short(commit), len(dirty))
+	}
 	return nil
 }

@@ -54,5 +54,13 @@ func (s *StopServices) Undo(ctx context.Context, t *Target) error {
 	}
 	items, err := t.Stack.Compare(ctx, record, s.Services)
 	t.Prove(items...)
-	return err
+	if err != nil {
+		return err
+	}
+	for _, item := range items {
+		if !item.Equal {
+			return fmt.Errorf("%s %w: %s: %s", item.Name, ErrDiffers, item.Area, item.Reason)
+		}
+	}
+	return nil
 }
