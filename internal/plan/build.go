@@ -232,6 +232,15 @@ func (b *builder) steps() {
 			add("copy-volume "+v.Name, promotion.Shutdown, step.Agent, &step.CopyVolume{Volume: v.Name})
 		}
 	}
+	for _, server := range b.in.To.Servers {
+		var names []string
+		for _, db := range server.Databases {
+			names = append(names, db.Name, b.in.CopyName(db.Name, "failed", id))
+		}
+		if len(names) > 0 { // last of shutdown, so that a rollback has the roles before it needs them
+			add("record-globals "+server.Name, promotion.Shutdown, step.Agent, &step.RecordGlobals{Server: server.Name, Databases: names})
+		}
+	}
 	b.volumes(stop)
 
 	// deploy: from here on the new release may write

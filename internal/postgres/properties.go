@@ -131,17 +131,22 @@ func (c Setting) statement(db string) string {
 	if c.Role != "" {
 		target = "ROLE " + ident(c.Role) + " IN DATABASE " + ident(db)
 	}
-	value := literal(c.Value)
-	if slices.Contains(quotedLists, strings.ToLower(c.Name)) {
-		var parts []string
-		for _, name := range splitNames(c.Value) {
-			parts = append(parts, literal(name))
-		}
-		if value = strings.Join(parts, ", "); value == "" {
-			value = "''"
-		}
+	return fmt.Sprintf("ALTER %s SET %s TO %s", target, ident(c.Name), settingValue(c.Name, c.Value))
+}
+
+// settingValue is a stored value as a SET statement takes it.
+func settingValue(name, value string) string {
+	if !slices.Contains(quotedLists, strings.ToLower(name)) {
+		return literal(value)
 	}
-	return fmt.Sprintf("ALTER %s SET %s TO %s", target, ident(c.Name), value)
+	var parts []string
+	for _, name := range splitNames(value) {
+		parts = append(parts, literal(name))
+	}
+	if len(parts) == 0 {
+		return "''"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // splitNames takes a stored list of names apart, such as "$user", public.

@@ -173,7 +173,7 @@ func (r *Runner) checkAfterRollback(ctx context.Context) error {
 // touchesData reports whether undoing the step takes back data.
 func touchesData(s step.Step) bool {
 	switch s.(type) {
-	case *step.CopyDatabase, *step.FingerprintDatabase, *step.CopyVolume, *step.LoadDatabase:
+	case *step.CopyDatabase, *step.FingerprintDatabase, *step.CopyVolume, *step.LoadDatabase, *step.RecordGlobals:
 		return true
 	}
 	return false

@@ -316,5 +316,5 @@ func (r *Runner) Proof() promotion.Proof {
 }
 
 func rank(area string) int {
-	return slices.Index([]string{"images", "configuration", "schema", "rows", "volumes", "health"}, area)
+	return slices.Index([]string{"images", "configuration", "roles", "schema", "rows", "volumes", "health"}, area)
 }

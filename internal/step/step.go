@@ -119,6 +119,7 @@ func kinds() map[string]func() Step {
 		"export-backup":        func() Step { return &ExportBackup{} },
 		"stop-services":        func() Step { return &StopServices{} },
 		"close-database":       func() Step { return &CloseDatabase{} },
+		"record-globals":       func() Step { return &RecordGlobals{} },
 		"fingerprint-database": func() Step { return &FingerprintDatabase{} },
 		"copy-database":        func() Step { return &CopyDatabase{} },
 		"copy-volume":          func() Step { return &CopyVolume{} },

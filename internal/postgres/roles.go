@@ -1,0 +1,293 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Globals is what a server keeps outside its databases and a database's copy therefore does not hold: roles, who is a
+// member of whom, settings of roles, and the parameters that ALTER SYSTEM wrote. It holds password hashes.
+type Globals struct {
+	Roles       map[string]Role     `json:"roles"`
+	Memberships []Membership        `json:"memberships"`
+	Settings    map[string][]string `json:"settings"` // of a role in every database: name=value
+	System      map[string]string   `json:"system"`   // of ALTER SYSTEM
+	Passwords   bool                `json:"passwords"`
+}
+
+// Role is a role's attributes as CREATE ROLE takes them.
+type Role struct {
+	Super       bool   `json:"super"`
+	Inherit     bool   `json:"inherit"`
+	CreateRole  bool   `json:"create_role"`
+	CreateDB    bool   `json:"create_db"`
+	Login       bool   `json:"login"`
+	Replication bool   `json:"replication"`
+	BypassRLS   bool   `json:"bypass_rls"`
+	Limit       int    `json:"limit"`
+	Password    string `json:"password,omitempty"` // its hash
+	Until       string `json:"until,omitempty"`
+}
+
+// Membership is one role in another.
+type Membership struct {
+	Role   string `json:"role"`
+	Member string `json:"member"`
+	Admin  bool   `json:"admin"`
+}
+
+// ReadGlobals reads what the user may see of it: password hashes and ALTER SYSTEM's parameters are a superuser's.
+func (s *Server) ReadGlobals(ctx context.Context) (Globals, error) {
+	conn, err := s.maintenance(ctx)
+	if err != nil {
+		return Globals{}, err
+	}
+	defer closeConn(conn)
+	g, err := readGlobals(ctx, conn)
+	if err != nil {
+		return g, fmt.Errorf("read roles: %w", err)
+	}
+	return g, nil
+}
+
+func readGlobals(ctx context.Context, conn *pgx.Conn) (Globals, error) {
+	g := Globals{Roles: map[string]Role{}, Settings: map[string][]string{}, System: map[string]string{}}
+	if err := conn.QueryRow(ctx, "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user").Scan(&g.Passwords); err != nil {
+		return g, err
+	}
+	from, password := "pg_catalog.pg_roles", "''"
+	if g.Passwords {
+		from, password = "pg_catalog.pg_authid", "coalesce(rolpassword, '')"
+	}
+	var name string
+	var r Role
+	rows, err := conn.Query(ctx, `SELECT rolname::text, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls, rolconnlimit,
+		`+password+`, coalesce(nullif(rolvaliduntil::text, 'infinity'), '') FROM `+from+` WHERE rolname !~ '^pg_'`)
+	if err != nil {
+		return g, err
+	}
+	if _, err := pgx.ForEachRow(rows, []any{&name, &r.Super, &r.Inherit, &r.CreateRole, &r.CreateDB, &r.Login, &r.Replication, &r.BypassRLS, &r.Limit, &r.Password, &r.Until}, func() error {
+		g.Roles[name] = r
+		return nil
+	}); err != nil {
+		return g, err
+	}
+	var m Membership
+	if rows, err = conn.Query(ctx, `SELECT r.rolname::text, u.rolname::text, bool_or(m.admin_option) FROM pg_catalog.pg_auth_members m
+		JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member GROUP BY 1, 2 ORDER BY 1, 2`); err != nil {
+		return g, err
+	}
+	if _, err := pgx.ForEachRow(rows, []any{&m.Role, &m.Member, &m.Admin}, func() error {
+		g.Memberships = append(g.Memberships, m)
+		return nil
+	}); err != nil {
+		return g, err
+	}
+	var settings []string
+	if rows, err = conn.Query(ctx, `SELECT r.rolname::text, c.setconfig FROM pg_catalog.pg_db_role_setting c JOIN pg_catalog.pg_roles r ON r.oid = c.setrole WHERE c.setdatabase = 0`); err != nil {
+		return g, err
+	}
+	if _, err := pgx.ForEachRow(rows, []any{&name, &settings}, func() error {
+		slices.Sort(settings)
+		g.Settings[name] = slices.Clone(settings)
+		return nil
+	}); err != nil || !g.Passwords {
+		return g, err
+	}
+	var value string
+	if rows, err = conn.Query(ctx, `SELECT name, setting FROM pg_catalog.pg_file_settings WHERE sourcefile LIKE '%postgresql.auto.conf' AND name IS NOT NULL ORDER BY seqno`); err != nil {
+		return g, err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error {
+		g.System[name] = value
+		return nil
+	})
+	return g, err
+}
+
+// Differences says in words how now differs from g, passwords included but not shown.
+func (g Globals) Differences(now Globals) []string {
+	var out []string
+	for _, name := range sortedNames(g.Roles, now.Roles) {
+		was, before := g.Roles[name]
+		is, after := now.Roles[name]
+		switch {
+		case !after:
+			out = append(out, "role "+name+" is gone")
+		case !before:
+			out = append(out, "role "+name+" was not there")
+		case was.Password != is.Password:
+			out = append(out, "role "+name+" has another password")
+		case was != is:
+			out = append(out, "role "+name+" has other attributes")
+		}
+		if !slices.Equal(g.Settings[name], now.Settings[name]) {
+			out = append(out, "role "+name+" has other settings")
+		}
+	}
+	for _, m := range g.Memberships {
+		if !slices.Contains(now.Memberships, m) {
+			out = append(out, m.Member+" is no longer a member of "+m.Role+" in the same way")
+		}
+	}
+	for _, m := range now.Memberships {
+		if !slices.ContainsFunc(g.Memberships, func(o Membership) bool { return o.Role == m.Role && o.Member == m.Member }) {
+			out = append(out, m.Member+" was no member of "+m.Role)
+		}
+	}
+	for _, name := range sortedNames(g.System, now.System) {
+		if was, is := g.System[name], now.System[name]; was != is {
+			out = append(out, fmt.Sprintf("ALTER SYSTEM: %s is %q, was %q", name, is, was))
+		}
+	}
+	return out
+}
+
+func sortedNames[V any](a, b map[string]V) []string {
+	return slices.Compact(slices.Sorted(func(yield func(string) bool) {
+		for _, m := range []map[string]V{a, b} {
+			for name := range maps.Keys(m) {
+				if !yield(name) {
+					return
+				}
+			}
+		}
+	}))
+}
+
+// RestoreGlobals makes the server's roles and parameters what they were. A role that was not there is dropped; what it owns in
+// one of the databases, which are about to be put aside, goes to the user of this program first. It goes on after an error.
+func (s *Server) RestoreGlobals(ctx context.Context, was Globals, databases []string) error {
+	conn, err := s.maintenance(ctx, databases...)
+	if err != nil {
+		return err
+	}
+	defer closeConn(conn)
+	now, err := readGlobals(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("read roles: %w", err)
+	}
+	var errs []error
+	run := func(what, sql string) {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", what, err))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(was.Roles)) {
+		is, there := now.Roles[name]
+		if !there {
+			run("create role "+name, "CREATE ROLE "+ident(name))
+		}
+		if !there || is != was.Roles[name] {
+			run("alter role "+name, "ALTER ROLE "+ident(name)+attributes(was.Roles[name], was.Passwords && (!there || is.Password != was.Roles[name].Password)))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now.Roles)) {
+		if _, there := was.Roles[name]; !there {
+			errs = append(errs, s.dropRole(ctx, conn, name, databases))
+		}
+	}
+	for _, m := range was.Memberships {
+		if !slices.Contains(now.Memberships, m) {
+			run("revoke "+m.Role+" from "+m.Member, "REVOKE "+ident(m.Role)+" FROM "+ident(m.Member)) // with the option that it may have got
+			run("grant "+m.Role+" to "+m.Member, m.statement())
+		}
+	}
+	for _, m := range now.Memberships {
+		_, known := was.Roles[m.Member]
+		if known && !slices.ContainsFunc(was.Memberships, func(o Membership) bool { return o.Role == m.Role && o.Member == m.Member }) {
+			run("revoke "+m.Role+" from "+m.Member, "REVOKE "+ident(m.Role)+" FROM "+ident(m.Member))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(was.Roles)) {
+		if _, there := now.Roles[name]; there && slices.Equal(was.Settings[name], now.Settings[name]) {
+			continue
+		}
+		run("settings of role "+name, "ALTER ROLE "+ident(name)+" RESET ALL")
+		for _, setting := range was.Settings[name] {
+			key, value, _ := strings.Cut(setting, "=")
+			run("setting of role "+name, "ALTER ROLE "+ident(name)+" SET "+ident(key)+" TO "+settingValue(key, value))
+		}
+	}
+	errs = append(errs, restoreSystem(ctx, conn, was, now))
+	return errors.Join(errs...)
+}
+
+func restoreSystem(ctx context.Context, conn *pgx.Conn, was, now Globals) error {
+	if !was.Passwords || maps.Equal(was.System, now.System) {
+		return nil
+	}
+	var errs []error
+	for _, name := range sortedNames(was.System, now.System) {
+		value, set := was.System[name]
+		if is, now := now.System[name]; set == now && is == value {
+			continue
+		}
+		sql := "ALTER SYSTEM RESET " + ident(name)
+		if set {
+			sql = "ALTER SYSTEM SET " + ident(name) + " TO " + settingValue(name, value)
+		}
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			errs = append(errs, fmt.Errorf("parameter %s: %w", name, err))
+		}
+	}
+	_, err := conn.Exec(ctx, "SELECT pg_catalog.pg_reload_conf()")
+	return errors.Join(append(errs, err)...)
+}
+
+// dropRole drops a role that the failed release made, with what it owns and was granted in the databases.
+func (s *Server) dropRole(ctx context.Context, conn *pgx.Conn, name string, databases []string) error {
+	for _, db := range databases {
+		conns, leave, err := s.enter(ctx, db, 1)
+		if errors.Is(err, ErrNoDatabase) {
+			continue
+		}
+		if err == nil {
+			_, err = conns[0].Exec(ctx, "REASSIGN OWNED BY "+ident(name)+" TO CURRENT_USER; DROP OWNED BY "+ident(name))
+		}
+		leave()
+		if err != nil {
+			return fmt.Errorf("role %s in database %q: %w", name, db, err)
+		}
+	}
+	if _, err := conn.Exec(ctx, "DROP ROLE "+ident(name)); err != nil {
+		return fmt.Errorf("drop role %s: %w", name, err)
+	}
+	return nil
+}
+
+func (m Membership) statement() string {
+	if m.Admin {
+		return "GRANT " + ident(m.Role) + " TO " + ident(m.Member) + " WITH ADMIN OPTION"
+	}
+	return "GRANT " + ident(m.Role) + " TO " + ident(m.Member)
+}
+
+func attributes(r Role, password bool) string {
+	word := func(on bool, name string) string {
+		if on {
+			return " " + name
+		}
+		return " NO" + name
+	}
+	sql := word(r.Super, "SUPERUSER") + word(r.Inherit, "INHERIT") + word(r.CreateRole, "CREATEROLE") + word(r.CreateDB, "CREATEDB") + word(r.Login, "LOGIN") +
+		word(r.Replication, "REPLICATION") + word(r.BypassRLS, "BYPASSRLS") + fmt.Sprintf(" CONNECTION LIMIT %d", r.Limit)
+	switch {
+	case !password:
+	case r.Password == "":
+		sql += " PASSWORD NULL"
+	default:
+		sql += " PASSWORD " + literal(r.Password)
+	}
+	until := r.Until
+	if until == "" {
+		until = "infinity"
+	}
+	return sql + " VALID UNTIL " + literal(until)
+}
