@@ -21,9 +21,10 @@ const (
 	DiskFull     Kind = "disk-full"     // the next writes to the state volume fail
 	DatabaseDown Kind = "database-down" // the next operations on a database fail
 	Cancel       Kind = "cancel"        // someone asks to stop
+	Crash        Kind = "crash"         // SIGKILL of a real database server during the next operation
 )
 
-// Kinds are all faults.
+// Kinds are all faults of a model.
 var Kinds = []Kind{Kill, Reboot, FailBefore, FailAfter, DiskFull, DatabaseDown, Cancel}
 
 // Fault is one thing that goes wrong at one moment. A moment is before or after one change of the target, the journal or the
@@ -93,6 +94,8 @@ func (w *World) tick(what string) {
 			w.full = f.For
 		case DatabaseDown:
 			w.down = f.For
+		case Crash:
+			w.real.Crash()
 		case Cancel:
 			w.Cancelled = true
 			w.cancel()

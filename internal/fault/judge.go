@@ -33,6 +33,12 @@ func (w *World) Describe() string {
 func (r *Run) judge() {
 	w := r.World
 	w.down, w.full = 0, 0
+	if w.real != nil {
+		if err := w.real.Sync(w); err != nil {
+			r.violate("read the databases: %v", err)
+			return
+		}
+	}
 	switch r.Outcome {
 	case promotion.Done:
 		w.wholly(r, "new")

@@ -47,6 +47,7 @@ type Run struct {
 	Left       []string
 	Moments    []int // of each process
 	path       string
+	retry      time.Duration
 	then       bool  // the rollback that is asked for when it is done
 	cause      error // of the cancellation
 }
@@ -55,8 +56,13 @@ type Run struct {
 const limit = 12
 
 // Play runs one case to its end, with its journal in dir.
-func Play(dir string, c Case) *Run {
-	r := &Run{Case: c, World: NewWorld(c.Shape), path: filepath.Join(dir, "journal"), cause: fmt.Errorf("%w by the operator", promote.ErrCancelled)}
+func Play(dir string, c Case) *Run { return play(dir, c, nil, 50*time.Microsecond) }
+
+func play(dir string, c Case, real Backend, retry time.Duration) *Run {
+	r := &Run{Case: c, World: NewWorld(c.Shape), retry: retry, path: filepath.Join(dir, "journal"), cause: fmt.Errorf("%w by the operator", promote.ErrCancelled)}
+	if r.World.real = real; real != nil {
+		real.Reset(r.World)
+	}
 	defer os.Remove(r.path)
 	var err error
 	if r.Plan, err = r.World.Plan(); err != nil {
@@ -175,7 +181,7 @@ func (r *Run) process(faults []Fault, do func(context.Context, *promote.Runner) 
 		return false, err
 	}
 	defer j.Close()
-	runner := &promote.Runner{ID: ID, Plan: r.Plan, Target: r.World.Target(), Journal: Journal{j, r.World}, Emit: func(promotion.Event) {}, Retry: 50 * time.Microsecond}
+	runner := &promote.Runner{ID: ID, Plan: r.Plan, Target: r.World.Target(), Journal: Journal{j, r.World}, Emit: func(promotion.Event) {}, Retry: r.retry}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	r.World.Arm(faults, cancel, r.cause)

@@ -84,7 +84,7 @@ func (s stack) Up(ctx context.Context, up step.Up, _ func(string)) error {
 				c.Sick = s.w.Shape.Broken == Unhealthy || s.w.Shape.Broken == StartChanges
 				if s.w.Shape.Broken == StartChanges {
 					for i := range s.w.Shape.Databases {
-						add(s.w.Databases[dbName(i)], "2s")
+						s.w.change(dbName(i), "2s", false)
 					}
 				}
 			}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/org/promote-action/internal/step"
 )
 
 // Container is one container of the model.
@@ -76,6 +78,7 @@ type World struct {
 	Acked map[string][]string
 	Late  map[string]bool
 
+	real        Backend // nil: databases are maps
 	ids, writes int
 	down, full  int
 	failNext    Kind
@@ -179,9 +182,7 @@ func (w *World) write(c *Container) {
 	key := fmt.Sprintf("%s-%s-%d", release(c), c.Service, w.writes)
 	acked := false
 	for i := range w.Shape.Databases {
-		db, ok := w.Databases[dbName(i)]
-		if ok && db.Open && w.down == 0 {
-			db.Rows[key] = "written"
+		if w.insert(dbName(i), key) {
 			w.Acked["row "+dbName(i)] = append(w.Acked["row "+dbName(i)], key)
 			acked = true
 		}
@@ -203,29 +204,67 @@ func (w *World) work(c *Container) {
 		return
 	}
 	for i := range w.Shape.Databases {
-		db, ok := w.Databases[dbName(i)]
-		if !ok || !db.Open || w.down > 0 {
-			c.Running, c.Code = false, 1
-			return
-		}
+		ok := true
 		switch c.Progress {
 		case 0:
-			add(db, "2a")
-			if w.Shape.Broken == JobDeletes {
-				delete(db.Rows, "seed")
-			}
+			ok = w.change(dbName(i), "2a", w.Shape.Broken == JobDeletes)
 		case 1:
-			if w.Shape.Broken == JobFails {
-				c.Running, c.Code = false, 1
-				return
-			}
-			add(db, "2b")
+			ok = w.Shape.Broken != JobFails && w.change(dbName(i), "2b", false)
 		default:
 			c.Running, c.Code = false, 0
 			return
 		}
+		if !ok {
+			c.Running, c.Code = false, 1
+			return
+		}
 	}
 	c.Progress++
+}
+
+// Backend is a real database server in the place of the maps.
+type Backend interface {
+	// Reset makes the databases of a new world.
+	Reset(w *World)
+	// Insert writes a row and reports whether it was committed.
+	Insert(db, key string) bool
+	// Change adds to the schema, and deletes the seeded row where that is asked for.
+	Change(db, change string, deletes bool) bool
+	// Server is what the steps work on.
+	Server() step.Database
+	// Sync reads what is there into the world.
+	Sync(w *World) error
+	// Crash kills the server, which comes back by itself.
+	Crash()
+}
+
+// insert is one committed write; it fails as a client fails that is not let in.
+func (w *World) insert(name, key string) bool {
+	if w.real != nil {
+		return w.moment%7 == 0 && w.real.Insert(name, key)
+	}
+	db, ok := w.Databases[name]
+	if !ok || !db.Open || w.down > 0 {
+		return false
+	}
+	db.Rows[key] = "written"
+	return true
+}
+
+// change is one statement of a migration.
+func (w *World) change(name, change string, deletes bool) bool {
+	if w.real != nil {
+		return w.real.Change(name, change, deletes)
+	}
+	db, ok := w.Databases[name]
+	if !ok || !db.Open || w.down > 0 {
+		return false
+	}
+	add(db, change)
+	if deletes {
+		delete(db.Rows, "seed")
+	}
+	return true
 }
 
 func add(db *DB, change string) {
