@@ -247,11 +247,22 @@ func (s *Server) cancel(_ context.Context, in *json.Decoder, _ *answer) (any, er
 	if err != nil {
 		return nil, err
 	}
-	if r.stop(fmt.Errorf("%w by %s", promote.ErrCancelled, rep.By)) || r.over() {
+	if r.over() {
+		return nil, nil
+	}
+	// The word is on the disk before it is passed on: an agent that is killed now still goes back.
+	if _, err := r.journal.Append(journal.Record{Type: journal.Cancel, Message: "cancelled by " + rep.By}); err != nil {
+		return nil, err
+	}
+	if r.stop(fmt.Errorf("%w by %s", promote.ErrCancelled, rep.By)) {
 		return nil, nil
 	}
 	if !r.runner.Begun() {
-		return nil, r.runner.Abandon(promotion.Canceled, "cancelled by "+rep.By)
+		if err := r.runner.Abandon(promotion.Canceled, "cancelled by "+rep.By); err != nil {
+			return nil, err
+		}
+		s.conclude(context.Background(), r, promotion.Canceled, nil)
+		return nil, nil
 	}
 	return nil, r.start(func(ctx context.Context) (promotion.Outcome, error) {
 		outcome, err := r.runner.Back(ctx, "cancelled by "+rep.By, promote.RollbackOptions{}, false)
