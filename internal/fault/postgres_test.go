@@ -319,7 +319,7 @@ func TestMain(m *testing.M) {
 // TestPostgresCampaign plays cases on a real PostgreSQL server that is killed in the middle of its operations.
 // PROMOTE_FAULT_POSTGRES_RUNS says how many; the seed is PROMOTE_FAULT_SEED.
 func TestPostgresCampaign(t *testing.T) {
-	runs := number(t, "PROMOTE_FAULT_POSTGRES_RUNS", 8)
+	runs := number(t, "PROMOTE_FAULT_POSTGRES_RUNS", 3)
 	seed := number(t, "PROMOTE_FAULT_SEED", uint64(time.Now().UnixNano()))
 	only := number(t, "PROMOTE_FAULT_ONLY", runs)
 	t.Logf("seed %d", seed)

@@ -201,6 +201,9 @@ func (r *Runner) Left() []string {
 			left = append(left, strings.TrimSuffix(fmt.Sprintf("put right %s %s: it has to be %s, and is %s: %s", item.Area, item.Name, item.Want, item.Got, item.Reason), ": "))
 		}
 	}
+	if s.Outcome != promotion.RollbackFailed {
+		return left
+	}
 	for _, rec := range slices.Backward(r.Journal.Records()) {
 		if rec.Type == journal.Failed && rec.Phase == promotion.Rollback && len(left) == 0 {
 			return []string{"roll back once more when this is put right: " + rec.Message}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/org/promote-action/internal/journal"
@@ -205,6 +206,9 @@ func (r *Runner) target(item step.Item, undo bool) step.Target {
 	}
 	t.Started = func(kind string) bool {
 		s := r.Journal.State()
+		if strings.HasPrefix(kind, PhaseMark("")) { // a phase that failed before its first step has started nothing
+			return s.Step(kind) == journal.StepDone
+		}
 		for name := range s.Steps {
 			if name == kind || (len(name) > len(kind) && name[:len(kind)+1] == kind+" ") {
 				return true

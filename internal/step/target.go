@@ -22,7 +22,7 @@ type Target struct {
 	Note      func(level, message string)
 	Prove     func(items ...promotion.ProofItem)
 	Check     func(c promotion.Check)
-	Started   func(kind string) bool // whether a step of that kind was ever begun, as the journal says
+	Started   func(kind string) bool // whether a step of that kind was ever begun, or a phase ("phase verify") ended well, as the journal says
 }
 
 // Stack is the project's containers.
