@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/org/promote-action/internal/promotion"
@@ -134,6 +135,16 @@ func kinds() map[string]func() Step {
 		"load-database":        func() Step { return &LoadDatabase{} },
 		"restart-services":     func() Step { return &RestartServices{} },
 	}
+}
+
+// Kinds lists the types of all steps.
+func Kinds() []string {
+	var list []string
+	for _, make := range kinds() {
+		list = append(list, fmt.Sprintf("%T", make()))
+	}
+	slices.Sort(list)
+	return list
 }
 
 func kindOf(s Step) (string, error) {
