@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/org/promote-action/internal/check"
+	"github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/plan"
 	"github.com/org/promote-action/internal/postgres"
@@ -60,6 +61,7 @@ func (e *environment) subject(ctx context.Context) (check.Subject, error) {
 			c := byName[name][0]
 			svc.OneShot = c.State == "exited" && c.ExitCode == 0 && (c.RestartPolicy == "" || c.RestartPolicy == "no")
 		}
+		svc.Smoke = smoke(svc, byName[name])
 		s.Services = append(s.Services, svc)
 	}
 	servers, err := e.servers(ctx, all)
@@ -71,6 +73,38 @@ func (e *environment) subject(ctx context.Context) (check.Subject, error) {
 		s.Databases = append(s.Databases, readers(ctx, found)...)
 	}
 	return s, nil
+}
+
+// smoke are the ports of a service that are tried; those of datastores are not, which would log it as an attack.
+func smoke(svc check.Service, containers []engine.Container) []check.Port {
+	numbers := slices.Clone(svc.Ports)
+	for _, c := range containers {
+		if svc.Kind == string(config.DatabaseServer) || IsDatastore(c.Image, c.Env, ports(c)) {
+			return nil
+		}
+		numbers = append(numbers, ports(c)...)
+	}
+	slices.Sort(numbers)
+	var out []check.Port
+	for _, n := range slices.Compact(numbers) {
+		out = append(out, check.Port{Number: n})
+	}
+	return out[:min(len(out), 4)]
+}
+
+// expect makes of what the ports did before the promotion what they must do.
+func expect(services []check.Service, before []promotion.Check) {
+	for _, b := range before {
+		name, seen, ok := check.Seen(b)
+		if !ok {
+			continue
+		}
+		for _, svc := range services {
+			if at := slices.IndexFunc(svc.Smoke, func(p check.Port) bool { return p.Number == seen.Number }); svc.Name == name && at >= 0 {
+				svc.Smoke[at] = seen
+			}
+		}
+	}
 }
 
 func readers(ctx context.Context, found databaseServer) []check.Database {
@@ -168,6 +202,11 @@ func (c *checks) wait(ctx context.Context, want map[string]string, previous bool
 	for i := range subject.Services {
 		subject.Services[i].WantImage = want[subject.Services[i].Name]
 	}
+	before, err := c.baseline()
+	if err != nil {
+		return nil, err
+	}
+	expect(subject.Services, before)
 	results, _, err := check.Wait(ctx, check.Tests(subject), check.Options{}, check.Patience{Limit: patience, OnAttempt: func(_ int, results []promotion.Check) {
 		if blocking := promotion.Blocking(results); len(blocking) > 0 {
 			onEvent("waiting for " + blocking[0].Service + " " + blocking[0].Name + ": " + blocking[0].Message)
@@ -253,7 +292,8 @@ func (c *checks) baseline() ([]promotion.Check, error) {
 		return nil, err
 	}
 	var before []promotion.Check
-	return before, json.Unmarshal(data, &before)
+	err = json.Unmarshal(data, &before)
+	return before, err
 }
 
 func (c *checks) beforeToo(results []promotion.Check) ([]promotion.Check, error) {

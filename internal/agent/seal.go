@@ -27,6 +27,11 @@ func (s *Server) seal(ctx context.Context, r *running, p point) error {
 	if _, err := backup.Open(p.path(backupDir)); err == nil {
 		return nil // sealed before the agent was restarted
 	}
+	if c, ok := r.runner.Target.Checks.(*checks); ok {
+		if err := c.Baseline(ctx); err != nil {
+			return fmt.Errorf("how the environment is before the promotion: %w", err)
+		}
+	}
 	w, err := p.portable()
 	if err != nil {
 		return err

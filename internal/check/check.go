@@ -35,7 +35,7 @@ type category struct {
 // categories are all of them, in the order of their results: what the later ones ask rests on the earlier.
 func categories() []category {
 	return []category{
-		{"health", healthTests},
+		{"health", func(s Subject) []Test { return append(healthTests(s), smokeTests(s)...) }},
 		{"api", apiTests},
 		{"database", databaseTests},
 		{"custom", customTests},

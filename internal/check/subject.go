@@ -53,6 +53,7 @@ type Service struct {
 	Containers []Container
 	WantImage  string   // image id of every replica; empty: any
 	Ports      []int    // exposed by its image or its model
+	Smoke      []Port   // ports that are tried
 	DependsOn  []string // services
 	Host       string   // Host header; empty means Name
 	Health     Health

@@ -185,7 +185,7 @@ func (s *Server) RestoreGlobals(ctx context.Context, was Globals, databases []st
 			run("create role "+name, "CREATE ROLE "+ident(name))
 		}
 		if !there || is != was.Roles[name] {
-			run("alter role "+name, "ALTER ROLE "+ident(name)+attributes(was.Roles[name], was.Passwords && (!there || is.Password != was.Roles[name].Password)))
+			run("alter role "+name, "ALTER ROLE "+ident(name)+attributes(was.Roles[name], was.Passwords && (!there || is.Password != was.Roles[name].Password), is.Until != was.Roles[name].Until))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(now.Roles)) {
@@ -269,7 +269,7 @@ func (m Membership) statement() string {
 	return "GRANT " + ident(m.Role) + " TO " + ident(m.Member)
 }
 
-func attributes(r Role, password bool) string {
+func attributes(r Role, password, until bool) string {
 	word := func(on bool, name string) string {
 		if on {
 			return " " + name
@@ -285,9 +285,12 @@ func attributes(r Role, password bool) string {
 	default:
 		sql += " PASSWORD " + literal(r.Password)
 	}
-	until := r.Until
-	if until == "" {
-		until = "infinity"
+	switch {
+	case !until:
+	case r.Until == "":
+		sql += " VALID UNTIL 'infinity'"
+	default:
+		sql += " VALID UNTIL " + literal(r.Until)
 	}
-	return sql + " VALID UNTIL " + literal(until)
+	return sql
 }
