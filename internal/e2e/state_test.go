@@ -102,21 +102,21 @@ func (s *shop) clean(t *testing.T, copies ...string) {
 			time.Sleep(200 * time.Millisecond)
 		}
 	}
-	var found []string
-	for _, line := range s.sql(t, "SELECT datname || ' ' || datallowconn || ' ' || datconnlimit FROM pg_database WHERE NOT datistemplate ORDER BY 1") {
-		name, open, _ := strings.Cut(line, " ")
-		switch {
-		case strings.HasPrefix(name, "promote."):
-			kind := strings.Join(strings.SplitN(name, ".", 3)[:2], ".")
-			found = append(found, kind)
-		case open != "true -1":
+	for _, line := range s.sql(t, "SELECT datname || ' ' || datallowconn || ' ' || datconnlimit FROM pg_database WHERE NOT datistemplate AND datname NOT LIKE 'promote.%'") {
+		if name, open, _ := strings.Cut(line, " "); open != "true -1" {
 			t.Errorf("database %s is not open: allowed %s", name, open)
 		}
 	}
-	slices.Sort(found)
-	if !slices.Equal(found, copies) {
+	slices.Sort(copies)
+	if found := s.copies(t); !slices.Equal(found, copies) {
 		t.Errorf("copies of the database: %q, expected %q", found, copies)
 	}
+}
+
+// copies are the kinds of database copies at staging.
+func (s *shop) copies(t *testing.T) []string {
+	t.Helper()
+	return s.sql(t, "SELECT 'promote.' || split_part(datname, '.', 2) FROM pg_database WHERE datname LIKE 'promote.%' ORDER BY 1")
 }
 
 // images are the images of the running services.
