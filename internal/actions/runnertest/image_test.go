@@ -90,7 +90,7 @@ func built(r io.Reader) error {
 	var last []string
 	for d := json.NewDecoder(r); ; {
 		var m struct{ Stream, Error string }
-		if err := d.Decode(&m); err == io.EOF {
+		if err := d.Decode(&m); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

@@ -3,7 +3,6 @@ package runnertest
 import (
 	"bytes"
 	"context"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -92,9 +91,7 @@ func (s Step) Run(t testing.TB) Result {
 		time.AfterFunc(7500*time.Millisecond, func() { _ = s.Engine.ContainerKill(ctx, created.ID, "SIGTERM") })
 	})}
 	_, err = stdcopy.StdCopy(log, &stderr, streams.Reader)
-	if err != nil && err != io.EOF {
-		t.Fatal(err)
-	}
+	must(t, err)
 	select {
 	case end := <-exited:
 		res.Code = int(end.StatusCode)
