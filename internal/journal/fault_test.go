@@ -109,6 +109,13 @@ func TestAFailedSyncTakesTheRecordBack(t *testing.T) {
 	if _, err := j.Append(Record{Type: Note}); !errors.Is(err, ErrBroken) {
 		t.Fatalf("nobody knows what the disk holds, yet: %v", err)
 	}
+	disk.cut = nil
+	if _, err := j.Append(Record{Type: Note}); err != nil {
+		t.Fatalf("the disk works again: %v", err)
+	}
+	if after, err := Read(path); err != nil || len(after.Records) != 5 || after.Torn != 0 {
+		t.Fatalf("%+v, %v", after, err)
+	}
 }
 
 func TestOnlyOneWriter(t *testing.T) {

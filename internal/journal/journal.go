@@ -13,9 +13,9 @@ import (
 	"github.com/org/promote-action/internal/durable"
 )
 
-// ErrBroken is returned by Append after a failure that could not be taken back: what the disk holds is then unknown, and only
-// opening the journal again tells.
-var ErrBroken = errors.New("journal is broken: open it again")
+// ErrBroken is returned by Append after a failure that could not be taken back, for as long as it cannot, and when the journal
+// is closed.
+var ErrBroken = errors.New("journal is broken: what was cut off could not be removed from its end")
 
 // file is what a journal needs of its file.
 type file interface {
@@ -33,6 +33,7 @@ type Journal struct {
 	sum     string
 	records []Record
 	broken  bool
+	closed  bool
 }
 
 // Open opens the journal at path, creating it with permissions 0600 when there is none, and replays it. A record whose writing
@@ -94,8 +95,14 @@ func (j *Journal) writeHeader(path string) error {
 func (j *Journal) Append(r Record) (Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.broken {
+	if j.closed {
 		return Record{}, ErrBroken
+	}
+	if j.broken { // what stands behind the good part was never acknowledged: it may go as soon as the disk lets it
+		if err := j.takeBack(); err != nil {
+			return Record{}, errors.Join(ErrBroken, err)
+		}
+		j.broken = false
 	}
 	r.Seq = int64(len(j.records)) + 1
 	if r.Time.IsZero() {
@@ -164,6 +171,6 @@ func (j *Journal) State() State { return StateOf(j.Records()) }
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.broken = true
+	j.closed = true
 	return j.f.Close()
 }

@@ -147,6 +147,9 @@ func (a *accountant) step(r journal.Record) {
 	ph.Took = promotion.Milliseconds(r.Time.Sub(ph.Started))
 	var failed failedData
 	_ = json.Unmarshal(r.Data, &failed)
+	if f := a.res.Failure; r.Type == journal.Done && f != nil && f.Step == r.Step {
+		a.res.Failure = nil // done at a later call
+	}
 	switch {
 	case r.Type == journal.Failed && r.Phase == promotion.Rollback:
 		ph.Status, ph.Reason = promotion.Fail, r.Message
