@@ -243,6 +243,9 @@ func (r *demoRun) removeFiles() error {
 			res.BackupPath = ""
 		}
 	}
+	for _, empty := range []string{backups, r.dir} { // a demo that came to nothing has no account
+		_ = os.Remove(empty)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -149,7 +150,11 @@ func (r *demoRun) textEnd(line func(int, ...text.Span)) {
 		line(2, text.S(text.Faint, "note: "), text.S(text.Plain, note))
 	}
 	if len(r.account.Next) == 0 {
-		line(2, text.S(text.Plain, "both environments and all that the promotions made are removed; what stays is this account, in "+r.dir))
+		words := "both environments and all that the promotions made are removed"
+		if _, err := os.Stat(r.dir); err == nil {
+			words += "; log, report and backup stay in " + r.dir
+		}
+		line(2, text.S(text.Plain, words))
 		return
 	}
 	line(0, text.S(text.Strong, "both environments are running"))

@@ -37,7 +37,7 @@ func startDemo(t *testing.T, temp string, args ...string) *demoProcess {
 	d := &demoProcess{temp: temp, over: make(chan struct{})}
 	d.cmd = exec.Command(world.binary, append([]string{"demo"}, args...)...)
 	d.cmd.Env = append(os.Environ(), "TMPDIR="+temp)
-	d.cmd.Dir = t.TempDir()
+	d.cmd.Dir = filepath.Join("..", "..") // a clone: the shop is compiled from source
 	d.cmd.Stdout, d.cmd.Stderr = &d.stdout, &d.stderr
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestDemoInterrupted(t *testing.T) {
 				t.Errorf("left: %q\n%s", found, d.stderr.String())
 			}
 			if files := d.files(t); len(files) > 0 && d.cmd.ProcessState.ExitCode() != 0 {
-				t.Errorf("files left: %q", files)
+				t.Errorf("files left: %q\n%s", files, d.stderr.String())
 			}
 		})
 	}
@@ -210,7 +210,7 @@ func TestDemoKilled(t *testing.T) {
 	_ = first.cmd.Process.Signal(syscall.SIGKILL)
 	first.wait(t, time.Minute)
 	if len(left(t, id)) == 0 {
-		t.Fatal("nothing was left to remove")
+		t.Fatalf("nothing was left to remove\n%s", first.stderr.String())
 	}
 	second := startDemo(t, temp)
 	for deadline := time.Now().Add(time.Minute); len(left(t, id)) > 0; time.Sleep(200 * time.Millisecond) {
@@ -221,6 +221,6 @@ func TestDemoKilled(t *testing.T) {
 	_ = second.cmd.Process.Signal(os.Interrupt)
 	second.wait(t, 2*time.Minute)
 	if files := second.files(t); len(files) > 0 {
-		t.Errorf("files left: %q", files)
+		t.Errorf("files left: %q\n%s", files, second.stderr.String())
 	}
 }
