@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Kind is what goes wrong.
@@ -116,6 +117,7 @@ func (w *World) op(ctx context.Context, name string, effect func() error) error 
 		w.failNext = ""
 		return fmt.Errorf("%s: %w", name, ErrInjected)
 	}
+	w.watch(name)
 	err := effect()
 	w.tick("after " + name)
 	if w.failNext == FailAfter {
@@ -123,6 +125,20 @@ func (w *World) op(ctx context.Context, name string, effect func() error) error 
 		return errors.Join(err, fmt.Errorf("%s: answer lost: %w", name, ErrInjected))
 	}
 	return err
+}
+
+// watch notes what must not be: data is copied, put back or migrated while a service runs that was stopped for it, or put
+// back while a job still works on it.
+func (w *World) watch(name string) {
+	move := false
+	for _, prefix := range []string{"create promote.", "swap ", "copy volume", "restore volume", "start job"} {
+		move = move || strings.HasPrefix(name, prefix)
+	}
+	for _, c := range w.Containers {
+		if move && c.Running && (c.Stopped || c.Job && strings.HasPrefix(name, "swap ")) {
+			w.Wrong = append(w.Wrong, fmt.Sprintf("%s while %s of the %s release runs", name, c.Service, release(c)))
+		}
+	}
 }
 
 // Trace is what happened so far, for a report of a violation.

@@ -58,6 +58,12 @@ func (r *Run) judge() {
 	default:
 		r.violate("outcome %q", r.Outcome)
 	}
+	for _, wrong := range w.Wrong {
+		r.violate("%s", wrong)
+	}
+	if r.Outcome == promotion.Done && r.failed() {
+		r.violate("done although a step had failed after the first mutation")
+	}
 	if r.Outcome == promotion.Refused || r.Outcome == promotion.Canceled {
 		for name, c := range w.before {
 			if got := w.Containers[name]; got == nil || got.ID != c.ID {
@@ -215,6 +221,17 @@ func (w *World) kept(r *Run) {
 	if w.Shape.Volume {
 		w.rows(r, "new", "file", func(key string) bool { return slices.Contains(w.Volumes[volume], key) }, nil)
 	}
+}
+
+// failed reports whether the journal holds the failure of a mutating step, or a request to stop.
+func (r *Run) failed() bool {
+	replay, err := journal.Read(r.path)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(replay.Records, func(rec journal.Record) bool {
+		return rec.Type == journal.Cancel || rec.Type == journal.Failed && rec.Phase.Mutates()
+	})
 }
 
 // touched reports whether a step of the kind was ever begun.

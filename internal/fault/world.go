@@ -20,6 +20,7 @@ type Container struct {
 	Restart  string // policy: no, unless-stopped, always
 	Job      bool
 	Progress int // of a job that runs
+	Waits    int // how often it was not let into its database
 	Code     int // of a job that ended
 	Sick     bool
 	Restarts int
@@ -77,6 +78,7 @@ type World struct {
 	// old release took although it should have been down.
 	Acked map[string][]string
 	Late  map[string]bool
+	Wrong []string // operations that were done at a moment when they must not be
 
 	real        Backend // nil: databases are maps
 	ids, writes int
@@ -214,6 +216,10 @@ func (w *World) work(c *Container) {
 			c.Running, c.Code = false, 0
 			return
 		}
+		if !ok && w.Shape.Broken != JobFails && c.Waits < patience {
+			c.Waits++ // it tries again, as a program does whose database is not there yet
+			return
+		}
 		if !ok {
 			c.Running, c.Code = false, 1
 			return
@@ -221,6 +227,9 @@ func (w *World) work(c *Container) {
 	}
 	c.Progress++
 }
+
+// patience is how often a job tries to get into its database.
+const patience = 120
 
 // Backend is a real database server in the place of the maps.
 type Backend interface {

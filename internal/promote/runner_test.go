@@ -340,3 +340,71 @@ func TestTheAccountAtEveryMoment(t *testing.T) {
 		}
 	}
 }
+
+// forgetful is a restore point that cannot write the proof for so many times.
+type forgetful struct {
+	step.Point
+	times int
+}
+
+func (f *forgetful) Write(name string, data []byte) error {
+	if name == promote.ProofFile && f.times > 0 {
+		f.times--
+		return fault.ErrNoSpace
+	}
+	return f.Point.Write(name, data)
+}
+
+func TestAnUndoCountsWhenItsProofIsWritten(t *testing.T) {
+	shape := full
+	shape.Broken = fault.NoStart
+	r := newRig(t, shape)
+	point := &forgetful{r.Target.Point, 1}
+	r.Target.Point = point
+	if outcome, err := r.Run(t.Context(), all); outcome != promotion.RolledBack {
+		t.Fatal(outcome, err)
+	}
+	tries := 0
+	for _, rec := range r.journal.Records() {
+		if rec.Type == journal.UndoFailed {
+			tries++
+		}
+	}
+	if tries != 1 {
+		t.Errorf("%d undos failed, one could not write its proof", tries)
+	}
+}
+
+// unwell is checks that the previous release does not pass.
+type unwell struct {
+	step.Checks
+	sick bool
+}
+
+func (u *unwell) VerifyPrevious(ctx context.Context, on func(string)) ([]promotion.Check, error) {
+	if u.sick {
+		return []promotion.Check{{Category: "health", Name: "api health", Service: "api", Status: promotion.Fail, Message: "answers 500"}}, nil
+	}
+	return u.Checks.VerifyPrevious(ctx, on)
+}
+
+func TestThePreviousReleaseIsNotWellAtFirst(t *testing.T) {
+	shape := full
+	shape.Broken = fault.NoStart
+	r := newRig(t, shape)
+	checks := &unwell{r.Target.Checks, true}
+	r.Target.Checks = checks
+	if outcome, err := r.Run(t.Context(), all); outcome != promotion.RollbackFailed || !strings.Contains(err.Error(), "answers 500") {
+		t.Fatal(outcome, err)
+	}
+	if left := r.Left(); len(left) != 1 || !strings.Contains(left[0], "answers 500") {
+		t.Errorf("left: %q", left)
+	}
+	checks.sick = false
+	if outcome, err := r.Back(t.Context(), "asked for", promote.RollbackOptions{}, true); outcome != promotion.Restored || err != nil {
+		t.Fatal(outcome, err)
+	}
+	if outcome, err := r.Run(t.Context(), all); outcome != promotion.Restored || err != nil {
+		t.Errorf("what is over runs again: %s, %v", outcome, err)
+	}
+}
