@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,9 +27,27 @@ import (
 type demoProcess struct {
 	cmd    *exec.Cmd
 	temp   string // its TMPDIR
-	stdout bytes.Buffer
-	stderr bytes.Buffer
+	stdout text
+	stderr text
 	over   chan struct{}
+}
+
+// text is what a process writes, to be read while it does.
+type text struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (x *text) Write(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.buf.Write(p)
+}
+
+func (x *text) String() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.buf.String()
 }
 
 func startDemo(t *testing.T, temp string, args ...string) *demoProcess {
@@ -154,7 +173,7 @@ func TestDemo(t *testing.T) {
 		Unchanged bool               `json:"staging_unchanged"`
 		Took      map[string]float64 `json:"seconds"`
 	}
-	if err := json.Unmarshal(d.stdout.Bytes(), &got); err != nil {
+	if err := json.Unmarshal([]byte(d.stdout.String()), &got); err != nil {
 		t.Fatalf("%v\n%s", err, d.stdout.String())
 	}
 	t.Logf("seconds: %v", got.Took)
@@ -171,25 +190,39 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// Whenever it is interrupted, nothing is left.
+// Whenever it is interrupted, nothing is left: at a moment before the promotion, and in the midst of it.
 func TestDemoInterrupted(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	for range 2 {
-		after := time.Duration(random.Int64N(int64(40 * time.Second)))
-		t.Run(after.Round(time.Millisecond).String(), func(t *testing.T) {
+	pick := func(words ...string) string { return words[random.IntN(len(words))] }
+	moments := []string{pick("▸ build", "▸ start development", "▸ promote plan", "▸ promote run")}
+	if !testing.Short() {
+		moments = append(moments, pick("backup: started", "shutdown: started", "deploy: started", "verify: started"))
+	}
+	for _, words := range moments {
+		after := time.Duration(random.Int64N(int64(3 * time.Second)))
+		t.Run(words, func(t *testing.T) {
 			d := startDemo(t, t.TempDir())
 			id := d.id(t)
+			for !strings.Contains(d.stderr.String(), words) {
+				select {
+				case <-d.over:
+					t.Fatalf("it ended before %q\n%s", words, d.stderr.String())
+				case <-time.After(20 * time.Millisecond):
+				}
+			}
 			time.Sleep(after)
-			_ = d.cmd.Process.Signal(os.Interrupt) // it may be over
-			if code := d.wait(t, 2*time.Minute); code != 1 && code != 0 {
+			_ = d.cmd.Process.Signal(os.Interrupt) // where it is over, its code says so
+			asked := time.Now()
+			if code := d.wait(t, 2*time.Minute); code != 1 {
 				t.Errorf("exit code %d\n%s", code, d.stderr.String())
 			}
+			t.Logf("interrupted %s after %q, over after %s more", after.Round(time.Millisecond), words, time.Since(asked).Round(time.Millisecond))
 			if found := left(t, id); len(found) > 0 {
 				t.Errorf("left: %q\n%s", found, d.stderr.String())
 			}
-			if files := d.files(t); len(files) > 0 && d.cmd.ProcessState.ExitCode() != 0 {
+			if files := d.files(t); len(files) > 0 {
 				t.Errorf("files left: %q\n%s", files, d.stderr.String())
 			}
 		})
@@ -204,7 +237,7 @@ func TestDemoKilled(t *testing.T) {
 	temp := t.TempDir()
 	first := startDemo(t, temp)
 	id := first.id(t)
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && len(left(t, id)) < 6; { // both environments have begun to start
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && len(left(t, id)) < 14; { // both environments have begun to start
 		time.Sleep(200 * time.Millisecond)
 	}
 	_ = first.cmd.Process.Signal(syscall.SIGKILL)
