@@ -196,6 +196,8 @@ func (c *checks) wait(ctx context.Context, want map[string]string, previous bool
 		return nil, err
 	}
 	subject.Commander = c.commander
+	unwell := c.unwell()
+	subject.Services = slices.DeleteFunc(subject.Services, func(s check.Service) bool { return slices.Contains(unwell, s.Name) })
 	if previous { // its one-shots are made again and not run again: their image and configuration are proved elsewhere
 		subject.Services = slices.DeleteFunc(subject.Services, func(s check.Service) bool { return s.OneShot })
 	}
@@ -213,6 +215,16 @@ func (c *checks) wait(ctx context.Context, want map[string]string, previous bool
 		}
 	}})
 	return results, err
+}
+
+// unwell are the services of which the plan asks nothing.
+func (c *checks) unwell() []string {
+	for _, item := range c.plan.Steps {
+		if s, ok := item.Step.(*step.StartServices); ok {
+			return s.Unwell
+		}
+	}
+	return nil
 }
 
 // Verify implements step.Checks.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/engine/compose"
 	"github.com/org/promote-action/internal/promotion"
@@ -36,7 +37,35 @@ func (s *stack) Record(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if model != nil { // a release follows, so that it may have to be brought back
+		if services := s.replaced(record); len(services) > 0 {
+			if err := s.env.engine.ProveRestore(ctx, record, services); err != nil {
+				return nil, fmt.Errorf("a rollback would not be possible: %w", err)
+			}
+		}
+	}
 	return json.Marshal(record)
+}
+
+// replaced are the recorded services that a promotion may replace: those of the model that are no datastores.
+func (s *stack) replaced(record compose.Record) []string {
+	var out []string
+	for _, c := range record.Containers {
+		spec, known := s.env.spec.Services[c.Service]
+		if known && spec.Kind != string(config.DatabaseServer) && !IsDatastore(c.Config.Image, environ(c.Config.Env), spec.Ports) && !slices.Contains(out, c.Service) {
+			out = append(out, c.Service)
+		}
+	}
+	return out
+}
+
+func environ(list []string) map[string]string {
+	out := map[string]string{}
+	for _, kv := range list {
+		key, value, _ := strings.Cut(kv, "=")
+		out[key] = value
+	}
+	return out
 }
 
 // Stop implements step.Stack.
@@ -87,7 +116,7 @@ func (s *stack) Up(ctx context.Context, up step.Up, onEvent func(string)) error 
 	}
 	ctx, cancel := s.bounded(ctx, up.Services)
 	defer cancel()
-	return failure(s.env.engine.Up(ctx, model, compose.Deployment{Services: up.Services, Keep: up.Keep, JobsDone: up.JobsDone}, text(onEvent)))
+	return failure(s.env.engine.Up(ctx, model, compose.Deployment{Services: up.Services, Keep: up.Keep, JobsDone: up.JobsDone, Unwell: up.Unwell}, text(onEvent)))
 }
 
 // bounded limits ctx to what the slowest of the services may take to start, with a minute for everything around it.

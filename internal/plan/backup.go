@@ -202,7 +202,7 @@ func (b *builder) restoring(given Given, pairs []pair) {
 		restart.Record = step.GivenDir + "/" + step.RecordFile
 	}
 	add("restart-services", promotion.Deploy, restart)
-	add("verify-services", promotion.Verify, &step.VerifyServices{Want: b.want()})
+	add("verify-services", promotion.Verify, &step.VerifyServices{Want: b.want(nil)})
 	add("verify-checks", promotion.Verify, &step.VerifyChecks{})
 	add("settle", promotion.Verify, &step.Settle{Services: stop, For: b.in.Policy.Settle})
 }

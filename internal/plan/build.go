@@ -254,10 +254,12 @@ func (b *builder) steps() {
 		add("run-job "+job, promotion.Deploy, step.Agent, &step.RunJob{Service: job})
 	}
 	start := b.plan.Services(Replace, Start)
-	add("start-services", promotion.Deploy, step.Agent, &step.StartServices{Services: append(start, late...), Keep: b.plan.Services(Keep, Leave), JobsDone: jobs})
+	unwell := b.unwell()
+	add("start-services", promotion.Deploy, step.Agent, &step.StartServices{Services: append(slices.Clone(start), late...), Keep: b.plan.Services(Keep, Leave), JobsDone: jobs, Unwell: unwell})
+	start = slices.DeleteFunc(start, func(s string) bool { return slices.Contains(unwell, s) })
 
 	// verify: identity and health of everything, from inside
-	add("verify-services", promotion.Verify, step.Agent, &step.VerifyServices{Want: b.want()})
+	add("verify-services", promotion.Verify, step.Agent, &step.VerifyServices{Want: b.want(unwell)})
 	add("verify-checks", promotion.Verify, step.Agent, &step.VerifyChecks{})
 	add("settle", promotion.Verify, step.Agent, &step.Settle{Services: start, For: b.in.Policy.Settle})
 }
@@ -330,13 +332,37 @@ func (b *builder) jobs() (early, late []string) {
 	return early, late
 }
 
-func (b *builder) want() []step.Want {
+// unwell are the services that keep their image and do not run well at the target as it is: a promotion neither broke them
+// nor can mend them, so nothing is asked of them.
+func (b *builder) unwell() []string {
+	var out []string
+	for _, c := range b.plan.Changes {
+		svc, _ := b.in.To.Service(c.Service)
+		if c.Action != Replace || c.From != c.To {
+			continue
+		}
+		for _, container := range svc.Containers {
+			again := container.Restarts >= 3 && b.in.To.TakenAt.Sub(container.StartedAt) < time.Minute
+			if container.State == "restarting" || container.State == "dead" || container.Health == "unhealthy" || again || (container.State == "exited" && container.ExitCode != 0) {
+				out = append(out, c.Service)
+				b.warn("%s does not run well in %s as it is (%s) and keeps its image: nothing is asked of it", c.Service, b.plan.To, strings.TrimSpace(container.State+" "+container.Health))
+				break
+			}
+		}
+	}
+	return out
+}
+
+func (b *builder) want(unwell []string) []step.Want {
 	timeouts := map[string]time.Duration{}
 	for _, s := range b.in.Services {
 		timeouts[s.Name] = s.StartupTimeout
 	}
 	var want []step.Want
 	for _, c := range b.plan.Changes {
+		if slices.Contains(unwell, c.Service) {
+			continue
+		}
 		switch c.Action {
 		case Replace, Start:
 			want = append(want, step.Want{Service: c.Service, ImageID: c.To, Timeout: promotion.Milliseconds(timeouts[c.Service])})

@@ -11,6 +11,7 @@ type StartServices struct {
 	Services []string `json:"services"`
 	Keep     []string `json:"keep,omitempty"`
 	JobsDone []string `json:"jobs_done,omitempty"`
+	Unwell   []string `json:"unwell,omitempty"` // not judged: their image stays, and they did not run well before
 }
 
 // Describe implements Step.
@@ -29,7 +30,7 @@ func (s *StartServices) DescribeUndo() string {
 
 // Do implements Step.
 func (s *StartServices) Do(ctx context.Context, t *Target) error {
-	return t.Stack.Up(ctx, Up{Services: s.Services, Keep: s.Keep, JobsDone: s.JobsDone}, func(m string) { t.Progress(0, 0, "", m) })
+	return t.Stack.Up(ctx, Up{Services: s.Services, Keep: s.Keep, JobsDone: s.JobsDone, Unwell: s.Unwell}, func(m string) { t.Progress(0, 0, "", m) })
 }
 
 // Undo implements Step.

@@ -52,6 +52,7 @@ type Up struct {
 	Services []string // to be made as the model says
 	Keep     []string // dependencies that stay as they are, however they differ
 	JobsDone []string // jobs that have run: nobody waits for them any more
+	Unwell   []string // of Services: those that nobody waits for, since they did not run well before either
 }
 
 // Want is a service as it has to be.

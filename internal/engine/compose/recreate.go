@@ -50,6 +50,9 @@ func (r *restoration) createOne(ctx context.Context, rc RecordedContainer) (stri
 	if c.Config.Image == "" || strings.Contains(c.Config.Image, "@") { // a digest cannot be given to an image by tagging
 		c.Config.Image = c.ImageID
 	}
+	if c.Host.NetworkMode.IsContainer() {
+		c.Config.ExposedPorts = nil // the engine takes none there, and shows the image's own all the same
+	}
 	r.namePeers(&c)
 	attachVolumes(&c)
 	c.Host.Links = links(c.Host.Links)

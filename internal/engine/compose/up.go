@@ -23,6 +23,8 @@ type Deployment struct {
 	Keep []string
 	// JobsDone are one-shots that have been run: nobody waits for them and they are not run again.
 	JobsDone []string
+	// Unwell are started like the others and not judged: they did not run well before either.
+	Unwell []string
 }
 
 // Up makes the deployment real with Compose's own semantics and waits until all of its services are healthy. Named
@@ -49,7 +51,7 @@ func (e *Engine) Up(ctx context.Context, m *Model, d Deployment, onEvent func(en
 	if err != nil {
 		return err
 	}
-	wants := wantsOf(m, project, deploy, before)
+	wants := slices.DeleteFunc(wantsOf(m, project, deploy, before), func(w engine.Want) bool { return slices.Contains(d.Unwell, w.Service) })
 	j := &judge{seen: map[string]*sighting{}}
 	wctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
