@@ -175,7 +175,7 @@ func (s *Server) account(r *running) promotion.Result {
 	res.Class = classOf(r.folder, r.plan)
 	if res.Outcome == promotion.RolledBack || res.Outcome == promotion.Restored {
 		for _, item := range r.plan.Steps {
-			if c, ok := item.Step.(*step.CopyDatabase); ok && c.Way == step.Clone && r.journal.State().Step(item.Name) != journal.StepPending {
+			if c, ok := item.Step.(*step.CopyDatabase); ok && c.Way == step.Clone && r.journal.State().Step(item.Name) == journal.StepUndone {
 				if began(r, "open-database") {
 					res.Kept = append(res.Kept, fmt.Sprintf("the failed database as %s, until the next promotion succeeds", c.Aside))
 				}

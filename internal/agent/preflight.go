@@ -18,7 +18,7 @@ func (s *Server) preflight(ctx context.Context, in *json.Decoder, _ *answer) (an
 	}
 	p := prover{s: s, req: req, env: s.environment(req.Spec)}
 	if err := p.state(); err != nil {
-		p.add("state", promotion.Fail, err.Error(), "the state is in volume "+StateVolume(req.Spec.Project)+" on the target's engine")
+		p.add("state", promotion.Fail, err.Error(), hintOf(err, "the state is in volume "+StateVolume(req.Spec.Project)+" on the target's engine"))
 	} else {
 		p.add("state", promotion.Pass, "the state volume "+StateVolume(req.Spec.Project)+" is writable, no promotion is unfinished", "")
 	}
@@ -56,18 +56,27 @@ func (p *prover) state() error {
 			return fmt.Errorf("the journal of promotion %s cannot be read: %w", e.ID, e.Err)
 		}
 		if e.State.Unfinished() && e.State.RollingBack {
-			return fmt.Errorf("promotion %s is unfinished (%s): promote recover ends it", e.ID, e.State.Phase)
+			return &Error{Message: fmt.Sprintf("promotion %s is unfinished (%s)", e.ID, e.State.Phase), Hint: "promote recover"}
 		}
 	}
 	for _, e := range list { // newest first: only the last word on the target counts
 		switch e.State.Outcome {
 		case promotion.RollbackFailed:
-			return fmt.Errorf("promotion %s failed and was not rolled back: promote rollback %s tries again", e.ID, e.ID)
+			return &Error{Message: fmt.Sprintf("promotion %s failed and was not rolled back", e.ID), Hint: "promote rollback " + e.ID}
 		case promotion.Done, promotion.RolledBack, promotion.Restored:
 			return nil
 		}
 	}
 	return nil
+}
+
+// hintOf is the hint of an error, or another one.
+func hintOf(err error, otherwise string) string {
+	var known *Error
+	if errors.As(err, &known) && known.Hint != "" {
+		return known.Hint
+	}
+	return otherwise
 }
 
 func (p *prover) hold() {

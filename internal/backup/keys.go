@@ -9,7 +9,7 @@ import (
 	"filippo.io/age"
 )
 
-// ParseRecipients reads public keys of age, age1…, one each.
+// ParseRecipients reads public keys, one each: age1… of age, or the line of an SSH public key (ssh-ed25519, ssh-rsa).
 func ParseRecipients(keys []string) ([]age.Recipient, error) {
 	var all []age.Recipient
 	for i, key := range keys {
@@ -36,7 +36,7 @@ func parseRecipient(key string) (age.Recipient, error) {
 	return list[0], nil
 }
 
-// ParseIdentities reads the private keys of an age identity file. What it was given is never part of an error.
+// ParseIdentities reads private keys: an age identity file, or one SSH private key without a passphrase. What it was given is never part of an error.
 func ParseIdentities(data []byte) ([]age.Identity, error) {
 	if bytes.Contains(data, []byte("PRIVATE KEY-----")) {
 		return parseSSHIdentity(data)

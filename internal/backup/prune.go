@@ -42,6 +42,9 @@ func surplus(ctx context.Context, group []Entry, keep int, protect func(Entry) b
 	var gone []Entry
 	for i, e := range group {
 		if protect != nil && protect(e) {
+			if e.Err == nil {
+				keep--
+			}
 			continue
 		}
 		if keep > 0 {

@@ -137,8 +137,10 @@ func (d *Driver) services(s *sides) []plan.Service {
 		p := plan.Service{
 			Name: svc.Name, Image: svc.Image, OneShot: conf.OneShot || running.OneShot && !hasHealth(running), HasHealthcheck: svc.HasHealthcheck,
 			StartupTimeout: conf.StartupTimeout, StopGrace: svc.StopGrace,
-			Datastore: conf.Kind == string(config.DatabaseServer) || running.Database || agent.IsDatastore(svc.Image, svc.Env, conf.Ports),
 		}
+		// A one-shot on the database's image is a job all the same, such as a migration by psql.
+		found := !p.OneShot && (running.Database || agent.IsDatastore(svc.Image, svc.Env, conf.Ports))
+		p.Datastore = conf.Kind == string(config.DatabaseServer) || conf.Kind == "" && found
 		for _, dep := range svc.DependsOn {
 			p.DependsOn = append(p.DependsOn, plan.Dependency{Service: dep.Service, Condition: dep.Condition})
 		}

@@ -38,17 +38,18 @@ func (d *Driver) Promote(ctx context.Context, o RunOptions) (promotion.Result, e
 
 // promoting is one call of Promote.
 type promoting struct {
-	d       *Driver
-	o       RunOptions
-	s       *sides
-	id      string
-	plan    plan.Plan
-	begun   bool
-	started time.Time
-	backup  string
-	checks  []promotion.Check
-	last    int64    // number of the last event that was seen
-	protect []string // backups that are not removed
+	d         *Driver
+	o         RunOptions
+	s         *sides
+	id        string
+	plan      plan.Plan
+	begun     bool
+	started   time.Time
+	backup    string
+	checks    []promotion.Check
+	preflight time.Time // when its checks began
+	last      int64     // number of the last event that was seen
+	protect   []string  // backups that are not removed
 }
 
 func (p *promoting) run(ctx context.Context) (promotion.Result, error) {
@@ -162,6 +163,7 @@ func (p *promoting) begin(ctx context.Context) error {
 	if p.o.Plan != nil && p.o.Plan.Fingerprint != fresh.Fingerprint {
 		return &Error{Outcome: promotion.Refused, Message: "the plan no longer holds: " + strings.Join(Moved(*p.o.Plan, fresh), "; "), Advice: "make and approve a new one: promote plan --save FILE"}
 	}
+	p.preflight = d.now()
 	p.checks, err = d.preflight(ctx, p.s, fresh, problems, p.o.ReleaseHold)
 	if err != nil {
 		return refused(err)
@@ -238,6 +240,9 @@ func (p *promoting) prepare(ctx context.Context, phase promotion.Phase) error {
 		p.event(promotion.Event{Type: promotion.PhaseStarted, Phase: phase})
 		for _, c := range p.checks {
 			p.event(promotion.Event{Type: promotion.CheckEnded, Phase: phase, Check: &c, Status: c.Status})
+		}
+		if !p.preflight.IsZero() {
+			started = p.preflight
 		}
 		return p.report(ctx, phase, p.checks, started)
 	case promotion.Test:
