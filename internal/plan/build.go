@@ -376,6 +376,13 @@ func (b *builder) want(unwell []string) []step.Want {
 // volumes warns of state that a rollback does not bring back.
 func (b *builder) volumes(stopped []string) {
 	for _, v := range b.in.To.Volumes {
+		if cmp.Or(b.in.Volumes[v.Key], b.in.Volumes[v.Name]) == "snapshot" {
+			for _, svc := range v.Services {
+				if running, _ := b.in.To.Service(svc); !slices.Contains(stopped, svc) && slices.ContainsFunc(running.Containers, func(c snapshot.Container) bool { return c.State == "running" }) {
+					b.fail("volumes", svc, fmt.Sprintf("volume %s is to be copied, and %s, which stays up, writes to it", v.Name, svc), "name it under `volumes:` as ignore, or leave it out")
+				}
+			}
+		}
 		switch cmp.Or(b.in.Volumes[v.Key], b.in.Volumes[v.Name]) {
 		case "snapshot", "ignore":
 			continue
