@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -80,6 +81,7 @@ func (d *Driver) gitChecks(s *sides, add func(promotion.Check)) {
 			one("branch", promotion.Fail, fmt.Sprintf("%s may not be promoted: policy.branches allows %s", where, strings.Join(policy.Branches, ", ")), "git checkout "+policy.Branches[0])
 		}
 	}
+	s.git.Untracked = slices.DeleteFunc(s.git.Untracked, ownFile.MatchString)
 	if dirty := len(s.git.Changed) + len(s.git.Untracked); dirty > 0 {
 		status := promotion.Warn
 		if policy.Clean {
@@ -136,6 +138,9 @@ func (d *Driver) engineChecks(s *sides, add func(promotion.Check)) {
 		})
 	}
 }
+
+// ownFile are the names of what promote itself leaves where it runs: logs, reports and backups.
+var ownFile = regexp.MustCompile(`(^|/)(promotion-[^/]*|env-comparison-[^/]*)\.(log|html)$|(^|/)[^/]+-backup-\d{8}-\d{6}/`)
 
 // serviceChecks wants every service of the source running and healthy, and reports what is wrong at the target already.
 func (d *Driver) serviceChecks(s *sides, add func(promotion.Check)) {
