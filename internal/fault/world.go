@@ -207,10 +207,11 @@ func (w *World) work(c *Container) {
 	}
 	for i := range w.Shape.Databases {
 		ok := true
-		switch c.Progress {
-		case 0:
+		switch {
+		case c.Progress == 0:
 			ok = w.change(dbName(i), "2a", w.Shape.Broken == JobDeletes)
-		case 1:
+		case c.Progress < jobMoments: // it is at it for a while
+		case c.Progress == jobMoments:
 			ok = w.Shape.Broken != JobFails && w.change(dbName(i), "2b", false)
 		default:
 			c.Running, c.Code = false, 0
@@ -227,6 +228,9 @@ func (w *World) work(c *Container) {
 	}
 	c.Progress++
 }
+
+// jobMoments is how long a migration takes between its two statements.
+const jobMoments = 25
 
 // patience is how often a job tries to get into its database.
 const patience = 120
