@@ -9,7 +9,7 @@ usage() {
 	exit 2
 }
 
-[ $# -ge 2 ] && [ "$1" = fast ] || usage
+if [ $# -lt 2 ] || [ "$1" != fast ]; then usage; fi
 runs=$2
 seed=${3:-$(date +%s)}
 case $runs$seed in *[!0-9]*) usage ;; esac

@@ -28,10 +28,18 @@ func lanes() []lane {
 		return []lane{{"short", options{dev: two, staging: one}, true, []fault.Fault{fault.AppFailsAfterMigration, fault.OneUnhealthy}}}
 	}
 	return []lane{
-		{"from release 1", options{dev: two, staging: one, seed: 4 << 20}, true,
-			[]fault.Fault{fault.Crash, fault.AppFailsAfterMigration, fault.OneUnhealthy, fault.MigrationFails, fault.IgnoresSIGTERM}},
-		{"from release 2", options{dev: two, staging: two}, false,
-			[]fault.Fault{fault.MigrationDeletes, fault.Dies, fault.Unhealthy, fault.OldVersion, fault.NoDatabase, fault.Slow}},
+		{
+			"from release 1",
+			options{dev: two, staging: one, seed: 4 << 20},
+			true,
+			[]fault.Fault{fault.Crash, fault.AppFailsAfterMigration, fault.OneUnhealthy, fault.MigrationFails, fault.IgnoresSIGTERM},
+		},
+		{
+			"from release 2",
+			options{dev: two, staging: two},
+			false,
+			[]fault.Fault{fault.MigrationDeletes, fault.Dies, fault.Unhealthy, fault.OldVersion, fault.NoDatabase, fault.Slow},
+		},
 	}
 }
 

@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -199,15 +198,15 @@ func (d database) Dump(ctx context.Context, name, file string, _ func(done, tota
 	}
 	d.w.Files[file+".partial"] = data[:len(data)/2]
 	d.w.tick("half a dump of " + name)
-	if err := (point{d.w}).Write(file, data); err != nil {
+	if err := point(d).Write(file, data); err != nil {
 		return step.Dump{}, err
 	}
 	delete(d.w.Files, file+".partial")
-	return step.Dump{Raw: int64(len(data)), Size: int64(len(data)), Tables: 1, Owner: cmp.Or("shop")}, nil
+	return step.Dump{Raw: int64(len(data)), Size: int64(len(data)), Tables: 1, Owner: "shop"}, nil
 }
 
 func (d database) Load(ctx context.Context, file, into, _ string, _ func(done, total int64)) error {
-	data, err := (point{d.w}).Read(file)
+	data, err := point(d).Read(file)
 	if err != nil {
 		return err
 	}

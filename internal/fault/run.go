@@ -216,7 +216,7 @@ func (r *Run) process(faults []Fault, do func(context.Context, *promote.Runner) 
 	}
 	before, records := r.World.Describe(), len(j.Records())
 	if again, err := runner.Resume(context.Background(), Mutating); again != state.Outcome || err != nil || len(j.Records()) != records || r.World.Describe() != before {
-		return false, fmt.Errorf("resuming what is over: %s, %v, %d records more", again, err, len(j.Records())-records)
+		return false, fmt.Errorf("resuming what is over: %s, %w, %d records more", again, err, len(j.Records())-records)
 	}
 	return true, nil
 }

@@ -42,7 +42,7 @@ func TestNothingIsAskedOfWhatWasUnwell(t *testing.T) {
 				t.Fatal(problems)
 			}
 			for _, item := range p.Steps {
-				has := true
+				var has bool
 				switch s := item.Step.(type) {
 				case *step.StartServices:
 					has = !slices.Contains(s.Unwell, "flaky")

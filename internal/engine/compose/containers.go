@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
-	"github.com/containerd/errdefs"
 	"github.com/docker/go-connections/nat"
 	"golang.org/x/sync/errgroup"
 

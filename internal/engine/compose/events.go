@@ -31,7 +31,8 @@ func (e *Engine) Events(ctx context.Context, project string) (<-chan engine.Even
 				case <-ctx.Done():
 					return
 				}
-			case <-errs:
+			case err := <-errs:
+				_ = err // the end of ctx, or why the stream broke: there is no more either way
 				return
 			}
 		}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/docker/docker/api/types/image"
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/go-connections/nat"
 
 	"github.com/org/promote-action/internal/engine"

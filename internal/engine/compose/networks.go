@@ -6,9 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/docker/api/types/network"
-	"github.com/containerd/errdefs"
 
 	"github.com/org/promote-action/internal/engine"
 )

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/containerd/errdefs"
 	"github.com/docker/compose/v5/pkg/api"
 	"github.com/docker/docker/api/types/network"
-	"github.com/containerd/errdefs"
 )
 
 // protectNetworks keeps Compose from making a network anew while containers that are not being deployed hang on it: it

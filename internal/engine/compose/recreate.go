@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
-	"github.com/containerd/errdefs"
 )
 
 // create makes the recorded containers that are missing, those first that others name.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/docker/docker/api/types/network"
 	"github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/network"
 )
 
 // networks brings the project's own networks back to what they were. One that differs is replaced; whoever else is on it

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
-	"github.com/containerd/errdefs"
 
 	"github.com/org/promote-action/internal/engine"
 )
