@@ -122,6 +122,12 @@ func (p *prover) databases(ctx context.Context) {
 			p.add(name, promotion.Fail, err.Error(), "see databases in the configuration")
 			continue
 		}
+		if db.found.container.ID == "" {
+			if err := p.env.fetchClient(ctx, db.pg.Major()); err != nil {
+				p.add(name, promotion.Fail, err.Error(), hintOf(err, ""))
+				continue
+			}
+		}
 		err = db.pg.Probe(ctx, c.Database)
 		switch {
 		case err == nil && c.Way == step.Clone:

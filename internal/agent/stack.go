@@ -12,6 +12,7 @@ import (
 	"github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/engine/compose"
+	"github.com/org/promote-action/internal/promote"
 	"github.com/org/promote-action/internal/promotion"
 	"github.com/org/promote-action/internal/step"
 )
@@ -116,7 +117,32 @@ func (s *stack) Up(ctx context.Context, up step.Up, onEvent func(string)) error 
 	}
 	ctx, cancel := s.bounded(ctx, up.Services)
 	defer cancel()
-	return failure(s.env.engine.Up(ctx, model, compose.Deployment{Services: up.Services, Keep: up.Keep, JobsDone: up.JobsDone, Unwell: up.Unwell}, text(onEvent)))
+	err = failure(s.env.engine.Up(ctx, model, compose.Deployment{Services: up.Services, Keep: up.Keep, JobsDone: up.JobsDone, Unwell: up.Unwell}, text(onEvent)))
+	var known *step.ServiceError
+	if err == nil || errors.As(err, &known) || errors.Is(context.Cause(ctx), promote.ErrCancelled) {
+		return err
+	}
+	return s.blame(context.WithoutCancel(ctx), up, err)
+}
+
+// blame finds the service that an error of Compose is about, as its containers show it.
+func (s *stack) blame(ctx context.Context, up step.Up, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	all, lerr := s.env.engine.Containers(ctx, s.project())
+	if lerr != nil {
+		return err
+	}
+	for _, c := range all {
+		ill := c.Health == "unhealthy" || c.State == "restarting" || c.State == "exited" && c.ExitCode != 0
+		if c.OneOff || !ill || !slices.Contains(up.Services, c.Service) || slices.Contains(up.Unwell, c.Service) {
+			continue
+		}
+		e := s.Diagnose(ctx, c.Service, c.Name, err.Error())
+		e.Err = err
+		return e
+	}
+	return err
 }
 
 // bounded limits ctx to what the slowest of the services may take to start, with a minute for everything around it.

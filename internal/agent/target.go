@@ -57,7 +57,7 @@ func (e *environment) database(ctx context.Context, name string, p point) (*data
 	if err != nil {
 		return nil, err
 	}
-	return &database{found: servers[at], pg: pg, tools: e.tools(servers[at]), point: p}, nil
+	return &database{found: servers[at], pg: pg, tools: &toolbox{env: e, found: servers[at], major: pg.Major()}, point: p}, nil
 }
 
 // images are the engine's.
@@ -79,10 +79,16 @@ func (i images) Has(ctx context.Context, id string) (bool, error) { return i.eng
 type toolbox struct {
 	env   *environment
 	found databaseServer
+	major int
 }
 
-func (e *environment) tools(found databaseServer) postgres.Tools {
-	return &toolbox{env: e, found: found}
+// place is the image that the programs run in, and the container whose network they share.
+func (t *toolbox) place(ctx context.Context) (image, network string, err error) {
+	if c := t.found.container; c.ID != "" {
+		return c.ImageID, c.ID, nil
+	}
+	image, err = t.env.clientImage(ctx, t.major)
+	return image, t.env.self, err
 }
 
 // Dir implements postgres.Tools.
@@ -93,6 +99,10 @@ const toolDir = StateDir + "/tmp"
 
 // Run implements postgres.Tools.
 func (t *toolbox) Run(ctx context.Context, tool postgres.Tool) error {
+	image, network, err := t.place(ctx)
+	if err != nil {
+		return err
+	}
 	env := map[string]string{"HOME": "/tmp", "LC_ALL": "C", "PATH": cmp.Or(t.found.container.Env["PATH"], "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")}
 	for _, kv := range tool.Env {
 		for i := range kv {
@@ -103,7 +113,7 @@ func (t *toolbox) Run(ctx context.Context, tool postgres.Tool) error {
 		}
 	}
 	code, stderr, err := t.env.engine.RunTool(ctx, compose.ToolSpec{
-		Image: t.found.container.ImageID, Entrypoint: []string{tool.Program}, Args: tool.Args, Env: env, User: "0:0", NetworkContainer: t.found.container.ID,
+		Image: image, Entrypoint: []string{tool.Program}, Args: tool.Args, Env: env, User: "0:0", NetworkContainer: network,
 		Mounts: []engine.Mount{{Type: "volume", Name: StateVolume(t.env.spec.Project), Target: StateDir, RW: true}},
 		Labels: t.env.labels("tool"),
 	})
