@@ -3,7 +3,9 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"github.com/org/promote-action/internal/engine"
@@ -34,17 +36,17 @@ func (s *Server) target(r *running, model []byte) step.Target {
 
 // database opens a server of the environment by its name.
 func (e *environment) database(ctx context.Context, name string, p point) (*database, error) {
-	all, err := e.containers(ctx)
+	// In the middle of a rollback there may be no container at all: a server outside the stack is there all the same, and is
+	// reached by the networks that the containers had.
+	if err := e.rejoin(ctx, p); err != nil {
+		return nil, err
+	}
+	// The networks that were just joined may have given the server another address to be reached at.
+	all, err := e.engine.Containers(ctx, e.spec.Project)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.join(ctx, all); err != nil {
-		return nil, err
-	}
-	// The network that was just joined may have given the server another address to be reached at.
-	if all, err = e.containers(ctx); err != nil {
-		return nil, err
-	}
+	all = slices.DeleteFunc(all, func(c engine.Container) bool { return c.OneOff })
 	servers, err := e.servers(ctx, all)
 	if err != nil {
 		return nil, err
@@ -58,6 +60,46 @@ func (e *environment) database(ctx context.Context, name string, p point) (*data
 		return nil, err
 	}
 	return &database{found: servers[at], pg: pg, tools: &toolbox{env: e, found: servers[at], major: pg.Major()}, point: p}, nil
+}
+
+// rejoin attaches the agent to the networks of the containers that run, and to those that the restore point recorded.
+func (e *environment) rejoin(ctx context.Context, p point) error {
+	all, err := e.engine.Containers(ctx, e.spec.Project)
+	if err != nil {
+		return err
+	}
+	if err := e.join(ctx, all); err != nil {
+		return err
+	}
+	if p.dir == "" {
+		return nil
+	}
+	data, err := p.Read(step.RecordFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	record, err := decodeRecord(data)
+	if err != nil {
+		return err
+	}
+	var then []engine.Container
+	for _, c := range record.Containers {
+		addresses := map[string]string{}
+		for name := range c.Networks {
+			addresses[name] = ""
+		}
+		then = append(then, engine.Container{State: "running", Addresses: addresses})
+	}
+	for _, name := range networksOf(then) {
+		one := []engine.Container{{State: "running", Addresses: map[string]string{name: ""}}}
+		if err := e.join(ctx, one); err != nil && !errors.Is(err, compose.ErrNotFound) { // gone with its containers
+			return err
+		}
+	}
+	return nil
 }
 
 // images are the engine's.
