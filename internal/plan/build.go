@@ -237,7 +237,9 @@ func (b *builder) steps() {
 		for _, db := range server.Databases {
 			names = append(names, db.Name, b.in.CopyName(db.Name, "failed", id))
 		}
-		if len(names) > 0 { // last of shutdown, so that a rollback has the roles before it needs them
+		if server.Service == "" { // others may use it too, and change their roles meanwhile
+			b.warn("roles and parameters of database server %s are not covered by a rollback: it is outside the stack", server.Name)
+		} else if len(names) > 0 { // last of shutdown, so that a rollback has the roles before it needs them
 			add("record-globals "+server.Name, promotion.Shutdown, step.Agent, &step.RecordGlobals{Server: server.Name, Databases: names})
 		}
 	}
