@@ -2,7 +2,10 @@ package plan
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -287,7 +290,18 @@ func (b *builder) hold(stop []string) *step.HoldImages {
 
 // HoldTag is the tag under which an image is kept for a rollback.
 func HoldTag(project, service, imageID string) string {
-	return fmt.Sprintf("promote.local/%s/%s:%s", strings.ToLower(project), strings.ToLower(service), short(imageID))
+	return fmt.Sprintf("promote.local/%s/%s:%s", component(project), component(service), short(imageID))
+}
+
+var componentForm = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$`)
+
+// component is a name as a part of an image's name: itself where that is allowed, which a name that ends in a dash is not.
+func component(name string) string {
+	if name = strings.ToLower(name); componentForm.MatchString(name) {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "x" + hex.EncodeToString(sum[:6])
 }
 
 // stopOrder lists the running services that will be replaced or run, dependents first.
