@@ -203,7 +203,8 @@ func (r *demoRun) environments(ctx context.Context) error {
 			return err
 		}
 		var wg sync.WaitGroup
-		var devErr, stagingErr error
+		var devErr, stagingErr, agentErr error
+		wg.Go(func() { agentErr = r.loadAgent(ctx) }) // so that the plan need not wait for it
 		wg.Go(func() { devErr = start(r.shop.Development, demo.Release{Number: 2}) })
 		wg.Go(func() {
 			if stagingErr = start(r.shop.Staging, demo.Release{Number: 1}); stagingErr != nil {
@@ -218,8 +219,17 @@ func (r *demoRun) environments(ctx context.Context) error {
 			}
 		})
 		wg.Wait()
-		return errors.Join(devErr, stagingErr)
+		return errors.Join(devErr, stagingErr, agentErr)
 	})
+}
+
+func (r *demoRun) loadAgent(ctx context.Context) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	_, err = agent.Load(ctx, r.stack, exe, Version())
+	return err
 }
 
 func (r *demoRun) plan(ctx context.Context) error {

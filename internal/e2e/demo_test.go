@@ -157,6 +157,7 @@ func TestDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
+	t.Parallel()
 	d := startDemo(t, t.TempDir(), "--format", "json")
 	id := d.id(t)
 	if code := d.wait(t, 10*time.Minute); code != 0 {
@@ -192,6 +193,7 @@ func TestDemo(t *testing.T) {
 
 // Whenever it is interrupted, nothing is left: at a moment before the promotion, and in the midst of it.
 func TestDemoInterrupted(t *testing.T) {
+	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -234,6 +236,7 @@ func TestDemoKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the interrupted one shows nearly the same")
 	}
+	t.Parallel()
 	temp := t.TempDir()
 	first := startDemo(t, temp)
 	id := first.id(t)

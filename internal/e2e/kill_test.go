@@ -35,6 +35,7 @@ func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the short run kills nobody")
 	}
+	t.Parallel()
 	s := newShop(t, options{dev: demo.Release{Number: 2}, staging: demo.Release{Number: 1}})
 	t.Run("an interrupt before anything is touched", func(t *testing.T) { s.interrupted(t, "record the containers", 3, promotion.Canceled) })
 	t.Run("an interrupt in deploy", func(t *testing.T) { s.interrupted(t, "deploy: started", 4, promotion.RolledBack) })
@@ -111,6 +112,7 @@ func TestPhasesPlansAndRollback(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out of the short run")
 	}
+	t.Parallel()
 	s := newShop(t, options{dev: demo.Release{Number: 2}, staging: demo.Release{Number: 1}})
 	before := s.read(t)
 	plan := s.Dir + "/plan.json"

@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/docker/client"
 
+	"github.com/org/promote-action/internal/agent"
 	"github.com/org/promote-action/internal/demo"
 	"github.com/org/promote-action/internal/demo/fault"
 	"github.com/org/promote-action/internal/engine"
@@ -36,6 +37,7 @@ var world struct {
 	stack    *compose.Engine
 	engine   *client.Client
 	postgres string // image
+	agent    string // image
 }
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -61,7 +63,13 @@ func run(m *testing.M) int {
 	if world.stack != nil {
 		defer world.stack.Close()
 	}
-	return m.Run()
+	code := m.Run()
+	if world.agent != "" {
+		if err := world.stack.RemoveImage(ctx, world.agent); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	return code
 }
 
 func prepare(ctx context.Context, dir string) error {
@@ -90,6 +98,10 @@ func prepare(ctx context.Context, dir string) error {
 	_, err = process.Output(ctx, process.Command{
 		Path: "go", Args: []string{"build", "-trimpath", "-buildvcs=false", "-o", world.binary, "../../cmd/promote"}, Env: []string{"CGO_ENABLED=0"},
 	})
+	if err != nil {
+		return err
+	}
+	world.agent, err = agent.Load(ctx, world.stack, world.binary, "test") // so that no demo takes it away while others need it
 	return err
 }
 

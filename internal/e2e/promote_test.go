@@ -59,6 +59,7 @@ func TestEveryFaultIsTested(t *testing.T) {
 }
 
 func TestPromotion(t *testing.T) {
+	t.Parallel()
 	for _, l := range lanes() {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
