@@ -63,10 +63,16 @@ report and backup.`,
 
 func faultNames() string {
 	var names []string
-	for _, f := range fault.All() {
+	for _, f := range shown() {
 		names = append(names, string(f))
 	}
 	return strings.Join(names, ", ")
+}
+
+// shown are the faults that end in a rollback. A release that ignores SIGTERM does not: it works, and only has to be killed
+// by the promotion after it.
+func shown() []fault.Fault {
+	return slices.DeleteFunc(fault.All(), func(f fault.Fault) bool { return f == fault.IgnoresSIGTERM })
 }
 
 // check refuses what cannot be, before anything is made.
@@ -77,8 +83,8 @@ func (o *demoOptions) check(format string) error {
 	case parsed != report.Text && parsed != report.JSON:
 		return &report.FormatError{Format: format, Of: "demo", Accepted: []report.Format{report.Text, report.JSON}}
 	}
-	if !slices.Contains(fault.All(), fault.Fault(o.fault)) {
-		return &usageError{fmt.Sprintf("there is no fault %q", o.fault), "accepted are " + faultNames()}
+	if !slices.Contains(shown(), fault.Fault(o.fault)) {
+		return &usageError{fmt.Sprintf("--break %s is no fault that ends in a rollback", o.fault), "accepted are " + faultNames()}
 	}
 	var err error
 	o.bytes, err = units.RAMInBytes(o.size)
@@ -295,7 +301,7 @@ func (r *demoRun) keep(ctx context.Context) error {
 		promote + " status staging" + config,
 		promote + " plan" + config,
 		promote + " history" + config,
-		promote + " rollback" + config,
+		promote + " rollback --discard-writes" + config,
 		promote + " demo --remove",
 	}
 	return nil

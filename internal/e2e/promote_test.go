@@ -47,7 +47,7 @@ func TestEveryFaultIsTested(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the short run has two faults only")
 	}
-	var tested []fault.Fault
+	tested := []fault.Fault{fault.IgnoresSIGTERM} // by a test of its own: it is promoted
 	for _, l := range lanes() {
 		tested = append(tested, l.faults...)
 	}
@@ -69,6 +69,9 @@ func TestPromotion(t *testing.T) {
 			}
 			for _, f := range l.faults {
 				t.Run(string(f), func(t *testing.T) { breaks(t, s, f) })
+			}
+			if l.happy && !testing.Short() {
+				t.Run(string(fault.IgnoresSIGTERM), func(t *testing.T) { ignoresSIGTERM(t, s) })
 			}
 		})
 	}
@@ -149,6 +152,27 @@ func breaks(t *testing.T, s *shop, f fault.Fault) {
 	}
 	if f == fault.OneUnhealthy {
 		s.held(t)
+	}
+}
+
+// ignoresSIGTERM promotes a release that works and does not stop when it is told to. The promotion after it kills it when its
+// grace is over, and gives it back.
+func ignoresSIGTERM(t *testing.T, s *shop) {
+	s.release(t, demo.Broken(fault.IgnoresSIGTERM))
+	if a := s.promote(t); a.code != 0 || a.result.Outcome != promotion.Done {
+		t.Fatalf("exit code %d, outcome %s: %s\n%s", a.code, a.result.Outcome, a.result.Reason, a.stderr)
+	}
+	s.clean(t, "promote.restore")
+	s.release(t, demo.Broken(fault.Crash))
+	before := s.read(t)
+	a := s.promote(t, "--release-hold")
+	if a.code != 4 || a.result.Outcome != promotion.RolledBack {
+		t.Fatalf("exit code %d, outcome %s: %s\n%s", a.code, a.result.Outcome, a.result.Reason, a.stderr)
+	}
+	same(t, before, s.read(t))
+	s.clean(t, "promote.failed", "promote.restore")
+	if log, err := os.ReadFile(a.result.LogPath); err != nil || !strings.Contains(string(log), "killed") {
+		t.Errorf("the log does not say that a service had to be killed (%v)", err)
 	}
 }
 

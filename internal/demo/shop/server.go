@@ -16,7 +16,7 @@ import (
 const drainTime = 8 * time.Second
 
 // slowness is what a slow release adds to the time of every answer, at least.
-const slowness = 300 * time.Millisecond
+const slowness = time.Second
 
 // serve answers requests until ctx ends, then lets those under way finish.
 func serve(ctx context.Context, h http.Handler, cfg config, log *slog.Logger) error {
