@@ -374,10 +374,31 @@ func (p *promoting) result(ctx context.Context) (promotion.Result, error) {
 func (p *promoting) complete(res promotion.Result) promotion.Result {
 	res.Command = "run"
 	res.BackupPath = p.backup
+	if res.Outcome == promotion.Done {
+		res.Next = append(res.Next, p.stale()...)
+	}
 	if res.Outcome == promotion.Running {
 		res.Next = append(res.Next, fmt.Sprintf("promote run --from %s --to %s --id %s --phase %s", p.o.From, p.o.To, p.id, nextPhase(res)))
 	}
 	return res
+}
+
+// stale says which images the target's Compose files still name: a plain `docker compose up` there would bring them back.
+func (p *promoting) stale() []string {
+	if p.s == nil || p.s.to == nil || p.s.to.Model == nil {
+		return nil
+	}
+	var old []string
+	for _, c := range p.plan.Changes {
+		svc, ok := p.s.to.Model.Service(c.Service)
+		if ok && (c.Action == plan.Replace || c.Action == plan.Start || c.Action == plan.Run) && svc.Image != "" && !strings.HasPrefix(c.ToName, "sha256:") && svc.Image != c.ToName {
+			old = append(old, fmt.Sprintf("%s (now %s)", svc.Image, c.ToName))
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the Compose files of %s still name %s: change them before the next docker compose up there", p.o.To, firstOf(old, 3))}
 }
 
 func nextPhase(res promotion.Result) promotion.Phase {
