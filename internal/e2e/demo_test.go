@@ -199,7 +199,7 @@ func TestDemoInterrupted(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	pick := func(words ...string) string { return words[random.IntN(len(words))] }
 	moments := []string{pick("▸ build", "▸ start development", "▸ promote plan", "▸ promote run")}
-	if !testing.Short() {
+	if whole() {
 		moments = append(moments, pick("backup: started", "shutdown: started", "deploy: started", "verify: started"))
 	}
 	for _, words := range moments {
@@ -233,8 +233,8 @@ func TestDemoInterrupted(t *testing.T) {
 
 // What a killed demo left goes when the next one begins.
 func TestDemoKilled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the interrupted one shows nearly the same")
+	if !whole() {
+		t.Skip("the interrupted one shows nearly the same; PROMOTE_E2E=whole runs this too")
 	}
 	t.Parallel()
 	temp := t.TempDir()
