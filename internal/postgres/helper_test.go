@@ -142,7 +142,8 @@ func makeRole(t *testing.T, name, options string) {
 }
 
 // everything is a schema with one of each kind that the package has to carry.
-var everything = []string{`
+var everything = []string{
+	`
 	CREATE EXTENSION hstore;
 	CREATE EXTENSION citext;
 	CREATE SCHEMA "Ümlaut ""q""";

@@ -23,8 +23,10 @@ func TestRowFingerprintsSeeEveryChange(t *testing.T) {
 	if again := read(RowOptions{Parallel: 1}); again.Hash != before.Hash || len(DiffRows(before, again)) > 0 || len(before.Missing()) > 0 {
 		t.Fatalf("not repeatable: %q, missing %q", DiffRows(before, again), before.Missing())
 	}
-	for name, count := range map[string]int64{"public.customers": 500, "public.events_2025": 213, "public.events_2026": 187, "public.cache": 1, "public.nothing": 1, "public.parent": 1, "public.child": 1,
-		`"Ümlaut ""q"""."wéird ""tàble"`: 20, "public.spent_once": 500, "large objects": 3, "sequence public.invoice": 1, "public.documents": 50} {
+	for name, count := range map[string]int64{
+		"public.customers": 500, "public.events_2025": 213, "public.events_2026": 187, "public.cache": 1, "public.nothing": 1, "public.parent": 1, "public.child": 1,
+		`"Ümlaut ""q"""."wéird ""tàble"`: 20, "public.spent_once": 500, "large objects": 3, "sequence public.invoice": 1, "public.documents": 50,
+	} {
 		if got := before.Tables[name]; got.Count != count || got.Hash == "" {
 			t.Errorf("%s: %+v, want %d rows", name, got, count)
 		}
@@ -75,8 +77,10 @@ func TestUnreadableTablesAreMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"public.customers": "", "public.orders": "no SELECT privilege", "public.log": "row-level security", "public.away": "foreign table",
-		"large objects": "3 of them", "sequence public.invoice": "no SELECT privilege", `"Ümlaut ""q"""."wéird ""tàble"`: "no SELECT privilege"} {
+	for name, want := range map[string]string{
+		"public.customers": "", "public.orders": "no SELECT privilege", "public.log": "row-level security", "public.away": "foreign table",
+		"large objects": "3 of them", "sequence public.invoice": "no SELECT privilege", `"Ümlaut ""q"""."wéird ""tàble"`: "no SELECT privilege",
+	} {
 		got := rows.Tables[name]
 		if want == "" && got.Missing != "" || !strings.Contains(got.Missing, want) {
 			t.Errorf("%s: %+v", name, got)

@@ -26,8 +26,10 @@ func schemaQueries(major int) []string {
 	if major >= 14 {
 		compression = "a.attcompression::text"
 	}
-	return []string{schemas, relations(), columns(compression), constraints, indexes, functions(), aggregates(), triggers, rules, sequences, types(),
-		policies, extensions, statistics, eventTriggers, publications, foreignServers, defaultPrivileges, others16384(), comments}
+	return []string{
+		schemas, relations(), columns(compression), constraints, indexes, functions(), aggregates(), triggers, rules, sequences, types(),
+		policies, extensions, statistics, eventTriggers, publications, foreignServers, defaultPrivileges, others16384(), comments,
+	}
 }
 
 var schemas = `SELECT 'schema ' || quote_ident(n.nspname), ` + owner("n.nspowner") + ` || ` + acl("n.nspacl", "n", "n.nspowner") + `
@@ -152,8 +154,10 @@ const defaultPrivileges = `SELECT 'default privileges ' || d.defaclobjtype::text
 // others16384 names the rare kinds of objects that someone made after initdb, whose first OID is 16384, by identity alone.
 func others16384() string {
 	var parts []string
-	for _, class := range []string{"pg_cast", "pg_collation", "pg_conversion", "pg_operator", "pg_opclass", "pg_opfamily", "pg_am", "pg_language", "pg_transform",
-		"pg_foreign_data_wrapper", "pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template"} {
+	for _, class := range []string{
+		"pg_cast", "pg_collation", "pg_conversion", "pg_operator", "pg_opclass", "pg_opfamily", "pg_am", "pg_language", "pg_transform",
+		"pg_foreign_data_wrapper", "pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template",
+	} {
 		parts = append(parts, `SELECT i.type || ' ' || i.identity, '' FROM `+class+` o, pg_identify_object('`+class+`'::regclass, o.oid, 0) i WHERE o.oid >= 16384 AND `+notMember(class, "o.oid"))
 	}
 	return strings.Join(parts, " UNION ALL ")

@@ -14,9 +14,11 @@ func TestSchemaFingerprintNamesEveryChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"database", "table public.orders", "column public.orders.total", "constraint public.orders.orders_total_check", "index public.orders_at", "view public.spent",
+	for _, key := range []string{
+		"database", "table public.orders", "column public.orders.total", "constraint public.orders.orders_total_check", "index public.orders_at", "view public.spent",
 		"materialized view public.spent_once", "function public.touch()", "trigger public.orders.touch", "sequence public.invoice", "type public.mood", "type public.email", "type public.span", "type public.pair",
-		"extension hstore", "policy public.log.small", `table "Ümlaut ""q"""."wéird ""tàble"`, "comment on table public.customers", "rule public.log.no_delete", "statistics public.both_of", "aggregate public.total_of(integer)"} {
+		"extension hstore", "policy public.log.small", `table "Ümlaut ""q"""."wéird ""tàble"`, "comment on table public.customers", "rule public.log.no_delete", "statistics public.both_of", "aggregate public.total_of(integer)",
+	} {
 		if _, ok := before.Objects[key]; !ok {
 			t.Errorf("no %q", key)
 		}

@@ -61,10 +61,10 @@ func (s *server) Drop(_ context.Context, name string) error {
 
 func load(s *server) (*LoadDatabase, *Target) {
 	return &LoadDatabase{
-			Server: "db", Database: "shop", Backup: "b", File: "given/x.dump.zst", Schema: "of from the backup", Rows: map[string]int64{"public.orders": 7}, As: "as", Aside: "aside",
-		}, &Target{
-			ID: "1", Databases: func(string) (Database, error) { return s, nil }, Progress: func(int64, int64, string, string) {}, Note: func(string, string) {},
-		}
+		Server: "db", Database: "shop", Backup: "b", File: "given/x.dump.zst", Schema: "of from the backup", Rows: map[string]int64{"public.orders": 7}, As: "as", Aside: "aside",
+	}, &Target{
+		ID: "1", Databases: func(string) (Database, error) { return s, nil }, Progress: func(int64, int64, string, string) {}, Note: func(string, string) {},
+	}
 }
 
 func TestALoadThatIsCutAnywhereIsDoneOrUndoneFromThere(t *testing.T) {

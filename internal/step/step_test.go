@@ -61,6 +61,7 @@ func (s *fakeServer) Swap(_ context.Context, db, aside, in string) error {
 }
 func (s *fakeServer) Exists(_ context.Context, db string) (bool, error) { return s.exists[db], nil }
 func (s *fakeServer) Drop(_ context.Context, db string) error           { return s.call("drop " + db) }
+
 func (s *fakeServer) Dump(_ context.Context, db, _ string, _ func(done, total int64)) (Dump, error) {
 	return Dump{Raw: 9, Size: 3, Tables: 1}, s.call("dump " + db)
 }
@@ -234,6 +235,7 @@ func (v *tree) Copy(context.Context, string, func(done, total int64)) (string, e
 	v.copy = v.live
 	return v.copy, nil
 }
+
 func (v *tree) Restore(context.Context, string, func(done, total int64)) error {
 	v.live = v.copy
 	return nil
