@@ -141,6 +141,8 @@ func (s Subject) completed(ctx context.Context, svc Service) promotion.Check {
 		switch {
 		case last.State == "exited" && last.ExitCode == 0:
 			return passed("completed with code 0")
+		case last.State == "created": // a rollback makes the containers of one-shots again and does not run them
+			return skipped("its container was made and not run: nothing tells how its last run ended")
 		case last.State == "exited" || last.State == "dead":
 			return hinted(failed("%s", stateOf(last)), "read its log: `promote logs %s %s`", s.Environment, svc.Name)
 		case s.Inspector == nil || !pause(ctx, healthPoll):

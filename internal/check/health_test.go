@@ -117,6 +117,7 @@ func TestContainersOfAService(t *testing.T) {
 			{State: "exited", StartedAt: time.Unix(200, 0)}, {State: "exited", ExitCode: 3, StartedAt: time.Unix(100, 0)},
 		}}, "completed", promotion.Pass, "code 0"},
 		{"one-shot runs", Service{OneShot: true, Containers: []Container{{State: "running"}}}, "completed", promotion.Fail, "not completed"},
+		{"one-shot made again", Service{OneShot: true, Containers: []Container{{State: "created"}}}, "completed", promotion.Skip, "not run"},
 		{"one-shot is gone", Service{OneShot: true}, "completed", promotion.Skip, "no container"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

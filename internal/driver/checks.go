@@ -152,6 +152,8 @@ func (d *Driver) serviceChecks(s *sides, add func(promotion.Check)) {
 			switch {
 			case svc.OneShot && container.State == "exited" && container.ExitCode == 0:
 				c.Message = "ended with code 0"
+			case svc.OneShot && container.State == "created": // as a rollback makes it
+				c.Message = "made and not run since a rollback"
 			case container.State != "running":
 				problem = fmt.Sprintf("%s is %s (code %d)", container.Name, container.State, container.ExitCode)
 			case container.Health == "unhealthy" || container.Health == "starting":
