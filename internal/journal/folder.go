@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/org/promote-action/internal/durable"
 	"github.com/org/promote-action/internal/promotion"
@@ -29,6 +31,17 @@ func (f Folder) Events() string { return filepath.Join(f.Dir, "events.jsonl") }
 
 // Result is the path of the result.
 func (f Folder) Result() string { return filepath.Join(f.Dir, "result.json") }
+
+// Damaged is the path of a journal that could not be read, once somebody has closed the promotion all the same.
+func (f Folder) Damaged() string { return filepath.Join(f.Dir, "journal.damaged") }
+
+// SetAside keeps a journal that cannot be read under another name, so that a new one can take its place.
+func (f Folder) SetAside() error {
+	if err := durable.Rename(f.Journal(), f.Damaged()); err != nil {
+		return fmt.Errorf("state volume: %w", err)
+	}
+	return nil
+}
 
 // Restore is the folder of the restore point.
 func (f Folder) Restore() string { return filepath.Join(f.Dir, "restore") }
@@ -66,14 +79,40 @@ func (s *Store) Folder(id string) (Folder, error) {
 	return f, nil
 }
 
-// Create makes the folder of a new promotion; it is an error (os.ErrExist) when there is one already.
+// number says in which order the target took promotions up: ids are named after the clocks of their callers.
+func (f Folder) number() int {
+	text, err := os.ReadFile(filepath.Join(f.Dir, numberFile))
+	if err != nil {
+		return 0 // of the time before there were numbers
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+const numberFile = "number"
+
+// Create makes the folder of a new promotion, which is then the newest one; it is an error (os.ErrExist) when there is one already.
 func (s *Store) Create(id string) (Folder, error) {
 	if !promotion.ValidID(id) {
 		return Folder{}, fmt.Errorf("state volume: %q is not a promotion's id: one looks like 20260131-235959-17", id)
 	}
 	f := s.at(id)
+	folders, err := s.folders()
+	if err != nil {
+		return Folder{}, err
+	}
+	number := 1
+	for _, other := range folders {
+		number = max(number, other.number()+1)
+	}
 	if err := os.Mkdir(f.Dir, 0o700); err != nil {
 		return Folder{}, fmt.Errorf("state volume: %w", err)
+	}
+	if err := f.write(filepath.Join(f.Dir, numberFile), []byte(strconv.Itoa(number)+"\n")); err != nil {
+		return Folder{}, err
 	}
 	if err := durable.Mkdir(f.Restore()); err != nil {
 		return Folder{}, fmt.Errorf("state volume: %w", err)

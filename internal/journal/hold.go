@@ -26,12 +26,16 @@ type holdsFile struct {
 
 const holdsSchema = "promote.holds/1"
 
-// Hold puts a release on hold; an earlier hold on it is replaced.
+// Hold puts a release on hold. An earlier hold on it stays as it is: it says what was wrong first.
 func (s *Store) Hold(release string, h Hold) error {
 	if release == "" {
 		return errors.New("state volume: hold: no release named")
 	}
-	return s.changeHolds(func(holds map[string]Hold) { holds[release] = h })
+	return s.changeHolds(func(holds map[string]Hold) {
+		if _, held := holds[release]; !held {
+			holds[release] = h
+		}
+	})
 }
 
 // Release takes a release off hold. One that is not held is no error.

@@ -32,6 +32,7 @@ type Journal struct {
 	size    int64 // of the good part
 	sum     string
 	records []Record
+	clock   clock
 	broken  bool
 	closed  bool
 }
@@ -65,7 +66,7 @@ func open(f *os.File, path string) (*Journal, Replay, error) {
 		return nil, Replay{}, err
 	}
 	replay := p.replay(int64(len(data)))
-	j := &Journal{f: f, size: p.good, sum: p.sum, records: p.records}
+	j := &Journal{f: f, size: p.good, sum: p.sum, records: p.records, clock: clockFrom(time.Now(), p.replay(0).State().LastTime, nil)}
 	if replay.Torn > 0 {
 		if err := j.takeBack(); err != nil {
 			return nil, Replay{}, err
@@ -106,7 +107,7 @@ func (j *Journal) Append(r Record) (Record, error) {
 	}
 	r.Seq = int64(len(j.records)) + 1
 	if r.Time.IsZero() {
-		r.Time = time.Now()
+		r.Time = j.clock.now()
 	}
 	r.Time = r.Time.UTC()
 	switch r.Type {

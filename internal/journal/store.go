@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +24,9 @@ const storeMagic = "promote-state/"
 // ErrLocked is returned when another process works on the state volume.
 var ErrLocked = durable.ErrLocked
 
+// ErrNotWritable is returned when nothing can be written to the state volume.
+var ErrNotWritable = errors.New("is not writable")
+
 // ErrUnknown is returned for a promotion that the state volume does not hold.
 var ErrUnknown = errors.New("unknown promotion")
 
@@ -31,7 +35,7 @@ var ErrUnknown = errors.New("unknown promotion")
 //	format                       layout version
 //	lock                         held by the process that changes something
 //	holds.json                   releases that must not be promoted again unasked
-//	promotions/ID/plan.json      and journal, events.jsonl, result.json
+//	promotions/ID/plan.json      and number, journal, events.jsonl, result.json
 //	promotions/ID/restore/       the restore point
 //
 // Files have permissions 0600 and folders 0700: the restore points hold the target's configuration. Whoever changes something
@@ -87,6 +91,9 @@ func (s *Store) Dir() string { return s.dir }
 // a killed holder left half-written.
 func (s *Store) Lock() (*durable.Lock, error) {
 	l, err := durable.TryLock(filepath.Join(s.dir, "lock"))
+	if errors.Is(err, syscall.EROFS) {
+		return nil, s.notWritable(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("state volume: %w", err)
 	}
@@ -145,7 +152,7 @@ func (s *Store) notWritable(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		hint = "free space on the engine's host: docker system df shows what takes it"
 	}
-	return fmt.Errorf("state volume %s is not writable: %w: %s", s.dir, reason, hint)
+	return fmt.Errorf("state volume %s %w: %w: %s", s.dir, ErrNotWritable, reason, hint)
 }
 
 // Entry is one promotion of the state volume.
@@ -158,19 +165,16 @@ type Entry struct {
 // Unfinished reports whether the promotion began and is not over, or whether that cannot be known.
 func (e Entry) Unfinished() bool { return e.Err != nil || e.State.Unfinished() }
 
-// List returns all promotions, newest first. One that has a plan and no journal has not begun.
+// List returns all promotions, the one that the target took up last first. One that has a plan and no journal has not begun.
 func (s *Store) List() ([]Entry, error) {
-	names, err := os.ReadDir(filepath.Join(s.dir, "promotions"))
+	folders, err := s.folders()
 	if err != nil {
-		return nil, fmt.Errorf("state volume: %w", err)
+		return nil, err
 	}
 	var entries []Entry
-	for _, n := range slices.Backward(names) {
-		if !n.IsDir() || !promotion.ValidID(n.Name()) {
-			continue
-		}
-		e := Entry{ID: n.Name()}
-		replay, err := Read(s.at(e.ID).Journal())
+	for _, f := range folders {
+		e := Entry{ID: f.ID}
+		replay, err := Read(f.Journal())
 		switch {
 		case err == nil:
 			e.State = replay.State()
@@ -180,6 +184,26 @@ func (s *Store) List() ([]Entry, error) {
 		entries = append(entries, e)
 	}
 	return entries, nil
+}
+
+// folders are those of all promotions, in the order of List. Those from before there were numbers are the oldest, by their ids.
+func (s *Store) folders() ([]Folder, error) {
+	names, err := os.ReadDir(filepath.Join(s.dir, "promotions"))
+	if err != nil {
+		return nil, fmt.Errorf("state volume: %w", err)
+	}
+	var folders []Folder
+	numbers := map[string]int{}
+	for _, n := range names {
+		if n.IsDir() && promotion.ValidID(n.Name()) {
+			f := s.at(n.Name())
+			folders, numbers[f.ID] = append(folders, f), f.number()
+		}
+	}
+	slices.SortFunc(folders, func(a, b Folder) int {
+		return cmp.Or(cmp.Compare(numbers[b.ID], numbers[a.ID]), strings.Compare(b.ID, a.ID))
+	})
+	return folders, nil
 }
 
 // Unfinished returns the promotions that began and are not over, newest first, with those whose journal cannot be read.

@@ -72,7 +72,7 @@ func TestLayout(t *testing.T) {
 	}
 	want := []string{
 		".", "format", "holds.json", "lock", "promotions", "promotions/20260131-235959-17", "promotions/20260131-235959-17/journal",
-		"promotions/20260131-235959-17/plan.json", "promotions/20260131-235959-17/restore", "promotions/20260131-235959-17/result.json",
+		"promotions/20260131-235959-17/number", "promotions/20260131-235959-17/plan.json", "promotions/20260131-235959-17/restore", "promotions/20260131-235959-17/result.json",
 	}
 	if !slices.Equal(files, want) {
 		t.Errorf("got  %q\nwant %q", files, want)
@@ -108,8 +108,8 @@ func isError(err error) bool { return err != nil }
 func TestListAndUnfinished(t *testing.T) {
 	s := openStore(t)
 	promote(t, s, "20260101-000000-a", story()...)
-	promote(t, s, "20260103-000000-c", story()[:9]...)
 	promote(t, s, "20260102-000000-b")
+	promote(t, s, "20260103-000000-c", story()[:9]...)
 	damaged := promote(t, s, "20260104-000000-d", story()...)
 	data, err := os.ReadFile(damaged.Journal())
 	if err != nil {
@@ -178,6 +178,12 @@ func TestHolds(t *testing.T) {
 	}
 	if got, held, err := s.Held("r2"); got != want || !held || err != nil {
 		t.Fatal(got, held, err)
+	}
+	if err := s.Hold("r2", Hold{Promotion: want.Promotion, Reason: "rolled back on request"}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := s.Held("r2"); got != want || err != nil {
+		t.Errorf("the first reason gave way to a later one: %v, %v", got, err)
 	}
 	for range 2 {
 		if err := s.Release("r2"); err != nil {
