@@ -27,6 +27,9 @@ func (s *shop) start(t *testing.T, args ...string) *running {
 	r := &running{cmd: exec.CommandContext(t.Context(), world.binary, args...)}
 	r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = s.Dir, &r.stdout, &r.stderr
 	r.cmd.Env = append(os.Environ(), "GITHUB_ACTIONS=", "BACKUP_DIR="+s.backups)
+	if s.host != "" {
+		r.cmd.Env = append(r.cmd.Env, "DOCKER_HOST="+s.host)
+	}
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +64,7 @@ func (r *running) end(t *testing.T) answer {
 		t.Fatal(err)
 	}
 	a := answer{code: r.cmd.ProcessState.ExitCode(), stdout: r.stdout.String(), stderr: r.stderr.String()}
-	if r.stdout.Len() > 0 {
+	if r.stdout.Len() > 0 && a.code != -1 {
 		if err := json.Unmarshal(r.stdout.Bytes(), &a.result); err != nil {
 			t.Fatalf("standard output is no JSON: %v\n%s\n%s", err, a.stdout, a.stderr)
 		}

@@ -127,7 +127,7 @@ func (s *shop) account(t *testing.T, res promotion.Result) {
 		if err != nil {
 			t.Error(err)
 		}
-		if strings.Contains(string(data), s.password(t)) {
+		if strings.Contains(string(data), s.password(t, s.Staging.Project)) {
 			t.Errorf("%s holds the database's password", filepath.Base(path))
 		}
 	}

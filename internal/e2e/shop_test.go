@@ -27,13 +27,15 @@ const promoteTime = 4 * time.Minute
 // options are with what a shop starts.
 type options struct {
 	dev, staging demo.Release
-	seed         int64 // bytes in staging's database; 0 is little
+	seed         int64  // bytes in staging's database; 0 is little
+	health       string // time between two of staging's health checks; "" is the ordinary one
 }
 
 // shop is the sample system, both environments running, of one test alone.
 type shop struct {
 	demo.Shop
 	backups string
+	host    string // of the engine, where it is not the ordinary one
 }
 
 // newShop starts both environments. They go with the test.
@@ -47,6 +49,11 @@ func newShop(t *testing.T, o options) *shop {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if o.health != "" {
+		if err := written.Staging.Set("SHOP_HEALTH_INTERVAL", o.health); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := &shop{Shop: written, backups: filepath.Join(dir, "backups")}
 	t.Cleanup(func() {
@@ -156,24 +163,24 @@ func service(c container.InspectResponse) string {
 // sql runs a query in staging's database as its owner, by the psql of the database's own container, and returns the rows.
 func (s *shop) sql(t *testing.T, query string) []string {
 	t.Helper()
-	out := s.inDatabase(t, "psql", "-h", "127.0.0.1", "-U", "shop", "-d", "shop", "-v", "ON_ERROR_STOP=1", "-AtX", "-c", query)
+	out := s.inDatabase(t, s.Staging.Project, "psql", "-h", "127.0.0.1", "-U", "shop", "-d", "shop", "-v", "ON_ERROR_STOP=1", "-AtX", "-c", query)
 	if out = strings.TrimSpace(out); out == "" {
 		return nil
 	}
 	return strings.Split(out, "\n")
 }
 
-// inDatabase runs a command in the container of staging's database.
-func (s *shop) inDatabase(t *testing.T, argv ...string) string {
+// inDatabase runs a command in the container of an environment's database.
+func (s *shop) inDatabase(t *testing.T, project string, argv ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for _, c := range containers(t, s.Staging.Project) {
+	for _, c := range containers(t, project) {
 		if service(c) != "db" {
 			continue
 		}
 		created, err := world.engine.ContainerExecCreate(ctx, c.ID, container.ExecOptions{
-			Cmd: argv, Env: []string{"PGPASSWORD=" + s.password(t)}, AttachStdout: true, AttachStderr: true,
+			Cmd: argv, Env: []string{"PGPASSWORD=" + s.password(t, project)}, AttachStdout: true, AttachStderr: true,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -202,13 +209,17 @@ func (s *shop) inDatabase(t *testing.T, argv ...string) string {
 			return out.String()
 		}
 	}
-	t.Fatal("staging has no database container")
+	t.Fatalf("%s has no database container", project)
 	return ""
 }
 
-func (s *shop) password(t *testing.T) string {
+func (s *shop) password(t *testing.T, project string) string {
 	t.Helper()
-	data, err := os.ReadFile(s.Staging.EnvFile)
+	env := s.Staging
+	if project == s.Development.Project {
+		env = s.Development
+	}
+	data, err := os.ReadFile(env.EnvFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,6 +228,6 @@ func (s *shop) password(t *testing.T) string {
 			return strings.TrimSpace(v)
 		}
 	}
-	t.Fatal("no password in " + s.Staging.EnvFile)
+	t.Fatal("no password in " + env.EnvFile)
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -50,6 +51,13 @@ func write(t *testing.T, env demo.Environment) *writer {
 // mine is the SQL condition of the writer's orders.
 func (w *writer) mine() string {
 	return fmt.Sprintf("number >= %d AND number < %d", w.first, w.first+mostOrders)
+}
+
+// acknowledged are the moments at which the orders were acknowledged so far, by number.
+func (w *writer) acknowledged() []time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.acked)
 }
 
 func (w *writer) end() {

@@ -254,63 +254,10 @@ func (r *Run) account() {
 	if a.By != "somebody" {
 		r.violate("account: by %q", a.By)
 	}
-	back := false
-	for _, ph := range a.Phases {
-		if ph.Reason == "under way" || ph.Reason == "not run yet" {
-			r.violate("account: phase %s is %s (%s) although all is over", ph.Phase, ph.Status, ph.Reason)
-		}
-		seen := map[string]bool{}
-		for _, s := range ph.Steps {
-			if seen[s.Name] {
-				r.violate("account: step %s of %s twice", s.Name, ph.Phase)
-			}
-			seen[s.Name] = true
-		}
-		if r.Outcome == promotion.Done && ph.Status != promotion.Pass && ph.Phase.Mutates() {
-			r.violate("account: done, and phase %s is %s (%s)", ph.Phase, ph.Status, ph.Reason)
-		}
-		back = back || ph.Phase == promotion.Rollback
+	shape := r.Case.Shape
+	scope := Scope{Opened: r.touched("open-database"), KeepsData: r.keeps(), Databases: shape.Databases}
+	if shape.Volume {
+		scope.Volumes = 1
 	}
-	switch r.Outcome {
-	case promotion.RolledBack, promotion.Restored:
-		if !back {
-			r.violate("account: rolled back without a phase rollback")
-		}
-		if a.Reason == "" {
-			r.violate("account: no reason")
-		}
-		if len(a.Rollback) > 0 {
-			r.violate("account: rollback errors of a rollback that went well: %v", a.Rollback)
-		}
-		r.proof()
-	case promotion.Done:
-		if a.Failure != nil || back {
-			r.violate("account: done with failure %v, rollback %t", a.Failure, back)
-		}
-	}
-}
-
-// proof proves that the proof is complete.
-func (r *Run) proof() {
-	p := r.Account.Proof
-	if p == nil || !p.Equal {
-		r.violate("proof: %+v", p)
-		return
-	}
-	areas := map[string]int{}
-	for _, item := range p.Items {
-		areas[item.Area]++
-	}
-	if areas["images"] == 0 || areas["configuration"] == 0 || areas["health"] != 1 {
-		r.violate("proof: %v", areas)
-	}
-	if r.keeps() {
-		return
-	}
-	if n := r.Case.Shape.Databases; r.touched("open-database") && (areas["schema"] != n || areas["rows"] != n) {
-		r.violate("proof: %d databases, %v", n, areas)
-	}
-	if r.Case.Shape.Volume && r.touched("open-database") && areas["volumes"] != 1 {
-		r.violate("proof: no volume: %v", areas)
-	}
+	r.Violations = append(r.Violations, Account(a, scope)...)
 }
