@@ -1,5 +1,5 @@
 // Package testkit makes real things for tests and takes them away again: PostgreSQL servers of the machine's own
-// installation, and Docker projects. Only tests import it.
+// installation, or of an image of the major version that is asked for. Only tests import it.
 package testkit
 
 import (
@@ -34,6 +34,8 @@ type Server struct {
 	Dir  string // 0755; holds data, log and socket
 	Port int
 	User string // superuser
+
+	root *root // of an image; nil: the machine's own installation
 }
 
 // Host is the address that the server listens on.
@@ -49,14 +51,19 @@ var shared struct {
 }
 
 // Postgres returns the server of this test process and starts it at the first call. Without an installation the test is
-// skipped, or fails when CI=true. Call StopPostgres at the end of TestMain.
+// skipped, or fails when CI=true. MajorVariable chooses another server than the installed one. Call StopPostgres at the end
+// of TestMain.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
-	bin := postgresBin(t)
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.server == nil && shared.err == nil {
-		shared.server, shared.err = startPostgres(bin, nil)
+		s := server(t, chosenMajor(t))
+		if err := s.create(nil); err != nil {
+			shared.err = err
+		} else {
+			shared.server = s
+		}
 	}
 	if shared.err != nil {
 		t.Fatalf("start PostgreSQL: %v", shared.err)
@@ -67,15 +74,31 @@ func Postgres(t testing.TB) *Server {
 // NewPostgres starts a server of its own for one test, with settings added to postgresql.conf.
 func NewPostgres(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	s, err := startPostgres(postgresBin(t), settings)
-	if err != nil {
+	return newPostgres(t, server(t, chosenMajor(t)), settings)
+}
+
+// NewPostgresIn is NewPostgres of a major version, with its directory below dir, which has to be in the temporary directory
+// and is not removed.
+func NewPostgresIn(t testing.TB, major int, dir string, settings ...string) *Server {
+	t.Helper()
+	s := server(t, major)
+	s.Dir = filepath.Join(dir, "server")
+	if err := os.Mkdir(s.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return newPostgres(t, s, settings)
+}
+
+func newPostgres(t testing.TB, s *Server, settings []string) *Server {
+	t.Helper()
+	if err := s.create(settings); err != nil {
 		t.Fatalf("start PostgreSQL: %v", err)
 	}
 	t.Cleanup(s.remove)
 	return s
 }
 
-// StopPostgres stops the server that Postgres started.
+// StopPostgres stops the server that Postgres started and removes what was taken from images.
 func StopPostgres() {
 	shared.Lock()
 	defer shared.Unlock()
@@ -83,16 +106,43 @@ func StopPostgres() {
 		shared.server.remove()
 		shared.server = nil
 	}
+	closeRoots()
+}
+
+// server is one that has not been made yet, of a major version or, for 0, of the newest installation.
+func server(t testing.TB, major int) *Server {
+	t.Helper()
+	removeLeftovers()
+	s := &Server{User: "postgres"}
+	if major == 0 {
+		s.Bin = postgresBin(t)
+		return s
+	}
+	if os.Getuid() != 0 {
+		missing(t, fmt.Sprintf("PostgreSQL %d from its image needs root, for chroot", major))
+	}
+	r, err := imageRoot(major)
+	if err != nil {
+		missing(t, err.Error())
+	}
+	s.root, s.Bin = r, r.bin
+	return s
+}
+
+// missing ends a test that the machine cannot run.
+func missing(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" || os.Getenv(MajorVariable) != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
 }
 
 func postgresBin(t testing.TB) string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("PostgreSQL is not installed: apt-get install postgresql")
-		}
-		t.Skip("PostgreSQL is not installed: apt-get install postgresql")
+		missing(t, "PostgreSQL is not installed: apt-get install postgresql")
 	}
 	slices.SortFunc(found, func(a, b string) int { return majorIn(a) - majorIn(b) })
 	return filepath.Dir(found[len(found)-1])
@@ -103,18 +153,23 @@ func majorIn(path string) int {
 	return n
 }
 
-func startPostgres(bin string, settings []string) (*Server, error) {
-	removeLeftovers()
-	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", leftoverPrefix, os.Getpid()))
+// create makes the server's directory and starts it. What a failure leaves is removed.
+func (s *Server) create(settings []string) error {
+	if s.Dir == "" {
+		dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", leftoverPrefix, os.Getpid()))
+		if err != nil {
+			return err
+		}
+		s.Dir = dir
+	}
+	err := s.initialize(settings)
+	if err == nil {
+		err = s.Start()
+	}
 	if err != nil {
-		return nil, err
+		s.remove()
 	}
-	s := &Server{Bin: bin, Dir: dir, User: "postgres"}
-	if err := s.initialize(settings); err != nil {
-		_ = os.RemoveAll(dir)
-		return nil, err
-	}
-	return s, s.Start()
+	return err
 }
 
 func (s *Server) initialize(settings []string) error {
@@ -157,7 +212,11 @@ func (s *Server) initialize(settings []string) error {
 
 // own gives the directory to the account of the server.
 func (s *Server) own() error {
-	out, err := process.Output(context.Background(), process.Command{Path: "chown", Args: []string{account + ":", s.Dir}})
+	owner := account + ":"
+	if s.root != nil {
+		owner = s.root.account
+	}
+	out, err := process.Output(context.Background(), process.Command{Path: "chown", Args: []string{owner, s.Dir}})
 	if err != nil {
 		return fmt.Errorf("%s: %w", out, err)
 	}
@@ -167,11 +226,15 @@ func (s *Server) own() error {
 func (s *Server) run(program string, args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	c := process.Command{Path: filepath.Join(s.Bin, program), Args: args, Dir: s.Dir}
-	if os.Getuid() == 0 {
+	c := process.Command{Path: filepath.Join(s.Bin, program), Args: args}
+	switch {
+	case s.root != nil:
+		c = s.root.command(program, args)
+	case os.Getuid() == 0:
 		c.Args = append([]string{"--reuid=" + account, "--regid=" + account, "--init-groups", "--", c.Path}, args...)
 		c.Path = "setpriv"
 	}
+	c.Dir = s.Dir
 	_, err := process.Output(ctx, c)
 	return err
 }
@@ -240,18 +303,19 @@ func childrenOf(pid int) []int {
 	return pids
 }
 
-// removeLeftovers stops the servers of test processes that are no more.
+// removeLeftovers ends the servers of test processes that are no more.
 func removeLeftovers() {
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), leftoverPrefix+"*"))
-	for _, dir := range dirs {
-		rest := strings.TrimPrefix(filepath.Base(dir), leftoverPrefix)
-		pid, err := strconv.Atoi(strings.SplitN(rest, "-", 2)[0])
-		if err != nil || syscall.Kill(pid, 0) == nil {
-			continue
+	for _, dir := range leftovers(leftoverPrefix) {
+		s := &Server{Dir: dir}
+		if pid, err := serverPID(s.Data()); err == nil {
+			if line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && strings.Contains(string(line), dir) { // else the number is another's by now
+				_ = s.Kill()
+			}
 		}
-		if bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin"); len(bins) > 0 {
-			(&Server{Bin: bins[len(bins)-1], Dir: dir}).remove()
-		}
+		_ = os.RemoveAll(dir)
+	}
+	for _, dir := range leftovers(rootPrefix) {
+		_ = os.RemoveAll(dir)
 	}
 }
 
