@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/org/promote-action/internal/engine/compose"
 	"github.com/org/promote-action/internal/journal"
 	"github.com/org/promote-action/internal/plan"
 	"github.com/org/promote-action/internal/promotion"
@@ -34,8 +35,11 @@ func (s *Server) conclude(ctx context.Context, r *running, outcome promotion.Out
 		if r.plan.Release.ID != "" && !r.journal.State().Canceled { // a cancelled release has shown no fault
 			errs = append(errs, s.store.Hold(r.plan.Release.ID, journal.Hold{Promotion: r.id, Since: time.Now().UTC(), Reason: reason}))
 		}
+		if outcome != promotion.RollbackFailed {
+			errs = append(errs, s.dropMoved(ctx, r))
+		}
 	case promotion.Refused, promotion.Canceled:
-		errs = append(errs, s.discard(ctx, r))
+		errs = append(errs, s.discard(ctx, r), s.dropMoved(ctx, r))
 	default:
 		return
 	}
@@ -54,6 +58,29 @@ func (s *Server) discard(ctx context.Context, r *running) error {
 	for _, item := range r.plan.Steps {
 		if h, ok := item.Step.(*step.HoldImages); ok {
 			errs = append(errs, h.Release(ctx, images{s.engine}))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// dropMoved removes the images that were brought to this engine for a release that does not run here. One that has a name by
+// now, or serves a container, stays.
+func (s *Server) dropMoved(ctx context.Context, r *running) error {
+	var errs []error
+	for _, item := range r.plan.Steps {
+		m, ok := item.Step.(*step.MoveImages)
+		if !ok {
+			continue
+		}
+		for _, moved := range m.Images {
+			image, err := s.engine.Image(ctx, moved.ID)
+			if errors.Is(err, compose.ErrNotFound) || (err == nil && len(image.Tags) > 0) {
+				continue
+			}
+			if err == nil {
+				err = s.engine.RemoveUnusedImage(ctx, moved.ID)
+			}
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

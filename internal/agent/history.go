@@ -3,6 +3,9 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,50 +24,76 @@ type History struct {
 }
 
 func (s *Server) history(context.Context, *json.Decoder, *answer) (any, error) {
+	if problem := s.trouble(); problem != nil {
+		return nil, problem
+	}
 	if s.store == nil {
 		return History{}, nil
 	}
+	return s.entries()
+}
+
+func (s *Server) entries() (History, error) {
 	list, err := s.store.List()
 	if err != nil {
-		return nil, err
+		return History{}, err
 	}
 	var h History
 	for _, e := range list {
-		entry, err := s.entry(e)
-		if err != nil {
-			entry = Entry{ID: e.ID, Error: err.Error()}
-		}
-		h.Entries = append(h.Entries, entry)
+		h.Entries = append(h.Entries, s.entry(e))
 	}
 	if h.Holds, err = s.store.Holds(); err != nil {
-		return nil, err
+		return History{}, err
 	}
 	return h, nil
 }
 
-func (s *Server) entry(e journal.Entry) (Entry, error) {
-	if e.Err != nil {
-		return Entry{}, e.Err
-	}
+// entry tells of a promotion what can be read of it. What cannot be read is the entry's Error: its outcome is then unknown, or
+// what the account says that was written when it was over.
+func (s *Server) entry(e journal.Entry) Entry {
+	out := Entry{ID: e.ID, To: s.options.Project, Outcome: promotion.Unknown, Started: promotion.Named(e.ID), Phase: e.State.Phase}
 	folder, err := s.store.Folder(e.ID)
 	if err != nil {
-		return Entry{}, err
+		out.Error = err.Error()
+		return out
 	}
-	p, err := readPlan(folder)
-	if err != nil {
-		return Entry{}, err
+	p, planErr := readPlan(folder)
+	if planErr == nil {
+		out.From, out.To, out.Release, out.Commit, out.Command, out.Class = p.From, p.To, p.Release.ID, p.Release.Commit, p.Mode, classOf(folder, p)
 	}
-	replay, err := journal.Read(folder.Journal())
-	if err != nil {
-		return Entry{}, err
-	}
+	replay, journalErr := journal.Read(folder.Journal())
 	res := promote.Account(e.ID, p, replay.Records, promotion.Proof{})
+	switch {
+	case errors.Is(journalErr, fs.ErrNotExist) && planErr == nil:
+		out.Outcome, out.Reason = promotion.Refused, "ended before it began"
+		return out
+	case journalErr != nil:
+		var kept bool
+		if res, kept = keptResult(folder); !kept {
+			out.Error = errors.Join(journalErr, planErr).Error()
+			return out
+		}
+	}
+	if err := errors.Join(journalErr, planErr); err != nil {
+		out.Error = oneLine(err.Error())
+	}
+	out.Outcome, out.Reason, out.By, out.Started, out.Took = res.Outcome, res.Reason, res.By, res.Started, promotion.Milliseconds(res.Ended.Sub(res.Started))
+	if e.State.Unfinished() || res.Outcome == promotion.RollbackFailed {
+		out.Left = leftOf(folder, p, replay.Records)
+	}
 	_, missing := os.Stat(filepath.Join(folder.Restore(), step.RecordFile))
-	return Entry{
-		ID: e.ID, From: p.From, To: p.To, Release: p.Release.ID, Commit: p.Release.Commit, Command: p.Mode, Outcome: res.Outcome, Reason: res.Reason, By: res.By,
-		Phase: e.State.Phase, Started: res.Started, Took: promotion.Milliseconds(res.Ended.Sub(res.Started)), Class: classOf(folder, p),
-		Restorable: missing == nil && res.Outcome == promotion.Done,
-	}, nil
+	out.Restorable = missing == nil && out.Error == "" && res.Outcome == promotion.Done
+	return out
+}
+
+// keptResult is the account that was written when the promotion was over.
+func keptResult(folder journal.Folder) (promotion.Result, bool) {
+	var res promotion.Result
+	data, err := os.ReadFile(folder.Result())
+	if err != nil || json.Unmarshal(data, &res) != nil || res.ID != folder.ID || res.Outcome == "" {
+		return promotion.Result{}, false
+	}
+	return res, true
 }
 
 // told is the account of a promotion as a reader finds it.
@@ -99,7 +128,10 @@ func readPlan(folder journal.Folder) (plan.Plan, error) {
 	if err != nil {
 		return p, err
 	}
-	return p, json.Unmarshal(data, &p)
+	if err := json.Unmarshal(data, &p); err != nil {
+		return plan.Plan{}, fmt.Errorf("plan of promotion %s: %w", folder.ID, err)
+	}
+	return p, nil
 }
 
 // classFile is where a promotion keeps the rollback class that was proved after the deploy.

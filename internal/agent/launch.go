@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,10 +32,11 @@ const VolumeDir = "/volumes"
 
 // Identity is who starts an agent, and with what.
 type Identity struct {
-	Image   string // of the agent
-	Version string
-	By      string
-	Volumes []string // to be copied by the agent that promotes; those that do not exist are left out
+	Image      string // of the agent
+	Executable string // that the image is made of
+	Version    string
+	By         string
+	Volumes    []string // to be copied by the agent that promotes; those that do not exist are left out
 }
 
 // LockedError means that somebody else's promotion holds the target.
@@ -72,9 +74,40 @@ func (e *LockedError) Hint() string {
 	return "wait for it, or follow it: promote run --id " + e.Info.Promotion
 }
 
-// Load puts this program's own executable on the engine as the agent's image, once per version.
+// agentImage is how the agents' images are called; each has the checksum of its executable as tag.
+const agentImage = "promote-agent"
+
+// Load puts this program's own executable on the engine as the agent's image, once per version. The images of other versions go
+// then, unless a container uses them.
 func Load(ctx context.Context, e *compose.Engine, executable, version string) (string, error) {
-	return e.LoadExecutable(ctx, executable, "promote-agent", map[string]string{LabelRole: "image", LabelVersion: version})
+	before, listErr := e.Images(ctx)
+	ref, err := e.LoadExecutable(ctx, executable, agentImage, map[string]string{LabelRole: "image", LabelVersion: version})
+	if err != nil || listErr != nil {
+		return ref, err
+	}
+	if slices.ContainsFunc(before, func(i engine.Image) bool { return slices.Contains(i.Tags, ref) }) {
+		return ref, nil
+	}
+	for _, old := range before {
+		for _, tag := range old.Tags {
+			if strings.HasPrefix(tag, agentImage+":") && old.Labels[LabelRole] == "image" {
+				_ = e.RemoveUnusedImage(ctx, tag) // what is left costs room only
+			}
+		}
+	}
+	return ref, nil
+}
+
+// create makes an agent's container. Another version of promote may have removed the image since it was loaded.
+func create(ctx context.Context, e *compose.Engine, spec compose.AgentSpec, who Identity) (string, error) {
+	id, err := e.CreateAgent(ctx, spec)
+	if !errors.Is(err, compose.ErrNotFound) || who.Executable == "" {
+		return id, err
+	}
+	if _, loadErr := Load(ctx, e, who.Executable, who.Version); loadErr != nil {
+		return "", errors.Join(err, loadErr)
+	}
+	return e.CreateAgent(ctx, spec)
 }
 
 func socketMount(e *compose.Engine) engine.Mount {
@@ -99,8 +132,8 @@ func StartReader(ctx context.Context, e *compose.Engine, project string, who Ide
 		Name: "promote-read-" + hex.EncodeToString(random[:]), Image: who.Image, Args: args, Mounts: mounts, OpenStdin: true, AutoRemove: true, QuietLogs: true,
 		Labels: labelsOf("reader", project, who, ""), User: "0:0",
 	}
-	create, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute) // cut off, it could leave a container nobody knows
-	id, err := e.CreateAgent(create, spec)
+	making, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute) // cut off, it could leave a container nobody knows
+	id, err := create(making, e, spec, who)
 	cancel()
 	if err != nil {
 		return nil, err
@@ -126,6 +159,7 @@ func StartReader(ctx context.Context, e *compose.Engine, project string, who Ide
 // that stands still is started first, so that it ends what it had begun.
 func StartPromoter(ctx context.Context, e *compose.Engine, project, promotionID string, who Identity) (*Remote, error) {
 	labels := labelsOf("agent", project, who, promotionID)
+	_, fresh := e.Volume(ctx, StateVolume(project))
 	if err := e.EnsureVolume(ctx, StateVolume(project), map[string]string{LabelRole: "state", LabelProject: project}); err != nil {
 		return nil, err
 	}
@@ -135,18 +169,26 @@ func StartPromoter(ctx context.Context, e *compose.Engine, project, promotionID 
 			mounts = append(mounts, engine.Mount{Type: "volume", Name: name, Target: path.Join(VolumeDir, name), RW: true})
 		}
 	}
-	id, err := e.StartAgent(ctx, compose.AgentSpec{
+	id, err := create(ctx, e, compose.AgentSpec{
 		Name: Name(project), Image: who.Image, Args: []string{"agent", "serve", "--project", project, "--state", StateDir}, User: "0:0",
 		Mounts: mounts, Labels: labels, RestartPolicy: "no",
-	})
+	}, who)
 	if errors.Is(err, compose.ErrNameTaken) {
 		held := locked(ctx, e, project)
-		if _, gone := e.Container(ctx, Name(project)); errors.Is(gone, compose.ErrNotFound) && ctx.Err() == nil {
+		if held == nil && ctx.Err() == nil {
 			return StartPromoter(ctx, e, project, promotionID, who) // it was just leaving
 		}
 		return nil, held
 	}
+	if err == nil {
+		if err = e.Start(ctx, id); err != nil {
+			_ = e.RemoveContainer(context.WithoutCancel(ctx), id)
+		}
+	}
 	if err != nil {
+		if errors.Is(fresh, compose.ErrNotFound) {
+			_ = e.RemoveVolume(context.WithoutCancel(ctx), StateVolume(project)) // nothing was written to it
+		}
 		return nil, err
 	}
 	r := remote(e, id)
@@ -156,8 +198,13 @@ func StartPromoter(ctx context.Context, e *compose.Engine, project, promotionID 
 		_ = e.RemoveContainer(context.WithoutCancel(ctx), id)
 		return nil, fmt.Errorf("the agent did not start: %w: %s", err, strings.Join(logs, "; "))
 	}
+	if info.Problem != nil {
+		r.Leave(context.WithoutCancel(ctx))
+		r.Close()
+		return nil, info.Problem
+	}
 	if info.Promotion != "" && info.Promotion != promotionID {
-		return nil, &LockedError{Project: project, Info: info, Note: "an interrupted promotion is being ended"}
+		return nil, &LockedError{Project: project, Info: r.holder(ctx, info), Note: "an interrupted promotion is being ended"}
 	}
 	return r, nil
 }
@@ -170,18 +217,36 @@ func labelsOf(role, project string, who Identity, promotionID string) map[string
 	return labels
 }
 
-// locked describes the holder of the lock.
+// locked describes the holder of the lock; nil when there is none any more.
 func locked(ctx context.Context, e *compose.Engine, project string) error {
 	r, err := Join(ctx, e, project)
+	if errors.Is(err, ErrNoAgent) {
+		return nil
+	}
 	if err != nil {
 		return &LockedError{Project: project, Note: err.Error()}
 	}
 	defer r.Close()
+	return r.Locked(ctx, project)
+}
+
+// Locked is the refusal of one who finds the agent at work for somebody else: who that is, since when, from where, and in which
+// phase. What the agent does not say, its container does. It is nil when the agent has left.
+func (r *Remote) Locked(ctx context.Context, project string) error {
 	info, err := r.Info(ctx)
-	if err != nil {
-		return &LockedError{Project: project, Note: err.Error()}
+	if _, gone := r.Engine.Container(ctx, r.ID); errors.Is(gone, compose.ErrNotFound) {
+		return nil
 	}
-	if c, err := e.Container(ctx, r.ID); err == nil {
+	locked := &LockedError{Project: project, Info: r.holder(ctx, info)}
+	if err != nil {
+		locked.Note = "it does not answer: " + err.Error()
+	}
+	return locked
+}
+
+// holder completes what an agent says about its promotion with what its container's labels say.
+func (r *Remote) holder(ctx context.Context, info Info) Info {
+	if c, err := r.Engine.Container(ctx, r.ID); err == nil {
 		info.By = cmp.Or(info.By, c.Labels[LabelBy])
 		info.Promotion = cmp.Or(info.Promotion, c.Labels[LabelPromotion])
 		if info.Since.IsZero() {
@@ -189,7 +254,7 @@ func locked(ctx context.Context, e *compose.Engine, project string) error {
 		}
 	}
 	info.Phase = cmp.Or(info.Phase, promotion.Preflight)
-	return &LockedError{Project: project, Info: info}
+	return info
 }
 
 // ErrNoAgent means that no agent promotes the project at the moment.
@@ -247,12 +312,16 @@ func (r *Remote) Close() {
 func (r *Remote) Leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	if err := r.Call(ctx, "leave", struct{}{}, nil, nil); err != nil {
+	var bye Goodbye
+	if err := r.Call(ctx, "leave", struct{}{}, &bye, nil); err != nil {
 		return
 	}
 	r.Client.Close()
 	for {
 		c, err := r.Engine.Container(ctx, r.ID)
+		if errors.Is(err, compose.ErrNotFound) && bye.Empty {
+			_ = r.Engine.RemoveVolume(ctx, StateVolume(bye.Project)) // it is in use again where somebody was quicker
+		}
 		if err != nil || c.RestartPolicy == "unless-stopped" {
 			return // gone, or it has work left
 		}

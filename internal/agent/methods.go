@@ -35,6 +35,7 @@ func (s *Server) methods() map[string]method {
 		"result":    s.result,
 		"leave":     s.goodbye,
 		"answer":    s.answered,
+		"accept":    s.accept,
 	}
 }
 
@@ -50,6 +51,7 @@ func (s *Server) info(context.Context, *json.Decoder, *answer) (any, error) {
 	i := Info{Protocol: Protocol, Version: s.options.Version, Project: s.options.Project, Reader: s.options.Reader}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	i.Problem = s.problem
 	if r := s.current; r != nil {
 		state := r.journal.State()
 		i.Promotion, i.Phase, i.Outcome, i.By, i.Since = r.id, state.Phase, state.Outcome, r.by, r.since
@@ -330,6 +332,12 @@ func (s *Server) result(_ context.Context, in *json.Decoder, _ *answer) (any, er
 func (s *Server) goodbye(context.Context, *json.Decoder, *answer) (any, error) {
 	s.mu.Lock()
 	s.leaving = true
+	store, problem := s.store, s.problem
 	s.mu.Unlock()
-	return nil, nil
+	bye := Goodbye{Project: s.options.Project}
+	if store != nil && problem == nil {
+		empty, err := store.Empty()
+		bye.Empty = empty && err == nil
+	}
+	return bye, nil
 }

@@ -53,7 +53,7 @@ func (p *prover) state() error {
 	}
 	for _, e := range list {
 		if e.Err != nil {
-			return fmt.Errorf("the journal of promotion %s cannot be read: %w", e.ID, e.Err)
+			return &Error{Message: fmt.Sprintf("the journal of promotion %s cannot be read: %v", e.ID, e.Err), Hint: "look whether the target is in order, then close it: promote recover --accept 'what was found'"}
 		}
 		if e.State.Unfinished() && e.State.RollingBack {
 			return &Error{Message: fmt.Sprintf("promotion %s is unfinished (%s)", e.ID, e.State.Phase), Hint: "promote recover"}
@@ -62,8 +62,8 @@ func (p *prover) state() error {
 	for _, e := range list { // newest first: only the last word on the target counts
 		switch e.State.Outcome {
 		case promotion.RollbackFailed:
-			return &Error{Message: fmt.Sprintf("promotion %s failed and was not rolled back", e.ID), Hint: "promote rollback " + e.ID}
-		case promotion.Done, promotion.RolledBack, promotion.Restored:
+			return &Error{Message: fmt.Sprintf("promotion %s failed and was not rolled back", e.ID), Hint: "promote rollback " + e.ID + ", or put it right by hand and close it: promote recover --accept 'what was done'"}
+		case promotion.Done, promotion.RolledBack, promotion.Restored, promotion.Accepted:
 			return nil
 		}
 	}

@@ -110,6 +110,8 @@ func (s *Server) mayRollBack(ctx context.Context, r *running, req RollbackReques
 	case promotion.Done, "", promotion.RollbackFailed:
 	case promotion.RolledBack, promotion.Restored:
 		return &Error{Message: fmt.Sprintf("promotion %s was rolled back already", r.id), Hint: "promote history shows which promotion the target runs", Outcome: promotion.Refused}
+	case promotion.Accepted:
+		return &Error{Message: fmt.Sprintf("promotion %s was closed by a person who had put the target right: its restore point no longer fits", r.id), Hint: "promote restore brings back a backup: promote backups lists them", Outcome: promotion.Refused}
 	default:
 		return &Error{Message: fmt.Sprintf("promotion %s touched nothing (%s): there is nothing to roll back", r.id, outcome), Outcome: promotion.Refused}
 	}

@@ -33,7 +33,8 @@ type running struct {
 	runner  *promote.Runner
 	busy    chan struct{} // closed when what runs now has ended; nil when nothing runs
 	cancel  context.CancelCauseFunc
-	rested  time.Time // when the last phase ended
+	passed  stopwatch
+	rested  time.Duration // when the last phase ended, by the stopwatch
 	outcome promotion.Outcome
 	err     error
 }
@@ -89,7 +90,7 @@ func (s *Server) load(id string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &running{id: id, folder: folder, rested: time.Now()}
+	r := &running{id: id, folder: folder, passed: s.passed, rested: s.passed()}
 	data, err := os.ReadFile(folder.Plan())
 	if err != nil {
 		return nil, fmt.Errorf("promotion %s: %w", id, err)
@@ -110,7 +111,7 @@ func (s *Server) load(id string) (*running, error) {
 	if r.bus, err = openBus(folder.Events()); err != nil {
 		return nil, err
 	}
-	r.asker = &asker{bus: r.bus, waiting: s.calls.Load}
+	r.asker = &asker{bus: r.bus, waiting: s.quiet.calls.Load}
 	records := r.journal.Records()
 	for _, rec := range records {
 		var begun promote.Begun
@@ -166,7 +167,7 @@ func (r *running) start(do func(ctx context.Context) (promotion.Outcome, error))
 		outcome, err := do(ctx)
 		cancel(nil)
 		r.mu.Lock()
-		r.outcome, r.err, r.busy, r.cancel, r.rested = outcome, err, nil, nil, time.Now()
+		r.outcome, r.err, r.busy, r.cancel, r.rested = outcome, err, nil, nil, r.passed()
 		r.mu.Unlock()
 		message := ""
 		if err != nil {
@@ -189,10 +190,11 @@ func (r *running) stop(cause error) bool {
 	return true
 }
 
-func (r *running) idle() (since time.Time, ok bool) {
+// idle reports whether nothing runs, and for how long.
+func (r *running) idle() (rest time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.rested, r.busy == nil
+	return r.passed() - r.rested, r.busy == nil
 }
 
 // over reports whether the promotion has its outcome.
@@ -204,7 +206,7 @@ func (r *running) over() bool {
 func (r *running) account() promotion.Result {
 	res := promote.Account(r.id, r.plan, r.journal.Records(), r.runner.Proof())
 	if res.Outcome == promotion.RollbackFailed {
-		res.Left = r.runner.Left()
+		res.Left = append(r.runner.Left(), "when this was done by hand: promote recover --to "+r.plan.To+" --accept 'what was done' closes the promotion")
 	}
 	return res
 }

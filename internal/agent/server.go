@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/org/promote-action/internal/engine/compose"
@@ -37,10 +36,11 @@ type Server struct {
 	store   *journal.Store
 	self    string // id of the own container
 
-	calls atomic.Int64 // under way
-	last  atomic.Int64 // end of the last call, Unix nanoseconds
+	quiet  quiet
+	passed stopwatch
 
 	mu      sync.Mutex
+	problem *Error // why the state volume cannot be used; nil when it can
 	current *running
 	leaving bool
 	stop    context.CancelFunc
@@ -63,33 +63,16 @@ func Serve(ctx context.Context, o Options) error {
 	defer e.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &Server{options: o, engine: e, stop: cancel}
+	passed := newStopwatch()
+	s := &Server{options: o, engine: e, stop: cancel, passed: passed, quiet: quiet{passed: passed}}
 	s.self, _ = os.Hostname()
-	s.last.Store(time.Now().UnixNano())
-	if o.StateDir != "" {
-		if o.Reader {
-			s.store, err = journal.OpenStore(o.StateDir)
-		} else {
-			s.store, err = journal.OpenStore(o.StateDir)
-		}
-		if err != nil && !o.Reader {
-			return err
-		}
-	}
-	if !o.Reader {
-		lock, err := s.store.Lock()
-		if err != nil {
-			return err
-		}
+	if o.Reader {
+		s.openToRead()
+	} else {
+		lock := &stateLock{}
 		defer lock.Close()
-		if err := os.MkdirAll(toolDir, 0o700); err != nil {
-			return fmt.Errorf("state volume: %w", err)
-		}
-		s.sweep(ctx)
-		if err := s.takeUp(); err != nil {
-			fmt.Fprintln(os.Stderr, "agent:", err)
-		}
-		go s.watch(ctx)
+		s.takeState(ctx, lock)
+		go s.watch(ctx, lock)
 	}
 	server := &http.Server{Handler: s.handler(), BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) }}
 	go func() {
@@ -106,11 +89,8 @@ func (s *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	for name, method := range s.methods() {
 		mux.HandleFunc("POST /v1/"+name, func(w http.ResponseWriter, r *http.Request) {
-			s.calls.Add(1)
-			defer func() {
-				s.last.Store(time.Now().UnixNano())
-				s.calls.Add(-1)
-			}()
+			s.quiet.enter()
+			defer s.quiet.leave()
 			if got := r.Header.Get("Promote-Protocol"); got != fmt.Sprint(Protocol) && name != "info" {
 				newAnswer(w).end(nil, &Error{
 					Message: fmt.Sprintf("the agent of %s is promote %s, which speaks another protocol (%d) than this one (%s)", s.options.Project, s.options.Version, Protocol, got),
@@ -120,6 +100,10 @@ func (s *Server) handler() http.Handler {
 				return
 			}
 			a := newAnswer(w)
+			if problem := s.trouble(); problem != nil && !s.options.Reader && name != "info" && name != "leave" {
+				a.end(nil, problem)
+				return
+			}
 			result, err := method(r.Context(), json.NewDecoder(r.Body), a)
 			a.end(result, err)
 		})
@@ -143,7 +127,8 @@ func (s *Server) sweep(ctx context.Context) {
 	}
 }
 
-// takeUp loads what a predecessor left. A promotion that has touched the target goes on at once, without its driver.
+// takeUp loads what a predecessor left. A promotion that has touched the target goes on at once, without its driver. One that
+// cannot be read is left as it is: nobody knows what it did.
 func (s *Server) takeUp() error {
 	if err := s.concludeLast(); err != nil {
 		return err
@@ -152,13 +137,16 @@ func (s *Server) takeUp() error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, entry := range left {
 		if entry.Err != nil {
-			return fmt.Errorf("promotion %s: %w", entry.ID, entry.Err)
+			errs = append(errs, fmt.Errorf("promotion %s: %w", entry.ID, entry.Err))
+			continue
 		}
 		r, err := s.load(entry.ID)
 		if err != nil {
-			return err
+			errs = append(errs, err)
+			continue
 		}
 		if !r.runner.Begun() && !entry.State.RollingBack {
 			r.close()
@@ -166,13 +154,14 @@ func (s *Server) takeUp() error {
 		}
 		s.current = r
 		phases := r.asked()
-		return r.start(func(ctx context.Context) (promotion.Outcome, error) {
+		errs = append(errs, r.start(func(ctx context.Context) (promotion.Outcome, error) {
 			outcome, err := r.runner.Resume(ctx, phases)
 			s.conclude(ctx, r, outcome, err)
 			return outcome, err
-		})
+		}))
+		break
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // concludeLast does what follows the last outcome when a predecessor died between the two.
@@ -203,67 +192,56 @@ func (s *Server) concludeLast() error {
 	return nil
 }
 
-// watch ends the agent when there is nothing left to do, and a promotion that was left alone.
-func (s *Server) watch(ctx context.Context) {
+// watch does what the agent does by itself, and tries again to use a state volume that could not be used.
+func (s *Server) watch(ctx context.Context, lock *stateLock) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			if n%10 == 0 && s.trouble() != nil {
+				s.takeState(ctx, lock)
+			}
 			s.look(ctx)
 		}
 	}
 }
 
+// look does the next move.
 func (s *Server) look(ctx context.Context) {
 	s.mu.Lock()
-	r, leaving := s.current, s.leaving
+	r, now := s.current, situation{Problem: s.problem != nil, Leaving: s.leaving, Patience: s.options.Patience}
 	s.mu.Unlock()
-	quiet := time.Duration(0)
-	if s.calls.Load() == 0 {
-		quiet = time.Since(time.Unix(0, s.last.Load()))
+	now.Quiet = s.quiet.long()
+	if now.Problem {
+		now.Bound = s.bound(ctx)
 	}
-	switch {
-	case r == nil || r.over():
-		if (leaving && quiet > 0) || quiet > s.after(r) {
-			if r != nil {
-				if _, idle := r.idle(); !idle {
-					return
-				}
-			}
-			s.leave(ctx)
+	if r != nil {
+		now.Open, now.Over, now.Begun, now.Deadline = true, r.over(), r.runner.Begun(), r.plan.Policy.PhaseDeadline.Time()
+		now.Rested, now.Idle = r.idle()
+	}
+	switch now.next() {
+	case leave:
+		s.leave(ctx)
+	case abandon:
+		if !r.stop(fmt.Errorf("%w: %s", promote.ErrCancelled, vanished)) {
+			_ = r.runner.Abandon(promotion.Canceled, vanished)
+			s.conclude(ctx, r, promotion.Canceled, nil)
 		}
-	case !r.runner.Begun():
-		if leaving && quiet > 0 {
-			s.leave(ctx)
-		} else if quiet > s.options.Patience {
-			if !r.stop(fmt.Errorf("%w: the driver vanished before anything was touched", promote.ErrCancelled)) {
-				_ = r.runner.Abandon(promotion.Canceled, "the driver vanished before anything was touched")
-				s.conclude(ctx, r, promotion.Canceled, nil)
-			}
-		}
-	default:
-		since, idle := r.idle()
-		rest := r.plan.Policy.PhaseDeadline.Time()
-		if idle && rest > 0 && time.Since(since) > rest {
-			_ = r.start(func(ctx context.Context) (promotion.Outcome, error) {
-				outcome, err := r.runner.Back(ctx, fmt.Sprintf("left between two phases for more than %s", rest), promote.RollbackOptions{}, false)
-				s.conclude(ctx, r, outcome, err)
-				return outcome, err
-			})
-		}
+	case goBack:
+		_ = r.start(func(ctx context.Context) (promotion.Outcome, error) {
+			outcome, err := r.runner.Back(ctx, fmt.Sprintf("left between two phases for more than %s", now.Deadline), promote.RollbackOptions{}, false)
+			s.conclude(ctx, r, outcome, err)
+			return outcome, err
+		})
+	case stay:
 	}
 }
 
-// after is how long a finished agent waits for a driver to read the end of the story.
-func (s *Server) after(r *running) time.Duration {
-	if r == nil {
-		return s.options.Patience
-	}
-	return 5 * time.Second
-}
+// vanished is why a promotion is cancelled that nobody carries on.
+const vanished = "the driver vanished before anything was touched"
 
 // leave removes the own container, which also ends this process. The lock goes with it.
 func (s *Server) leave(ctx context.Context) {

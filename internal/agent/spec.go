@@ -86,7 +86,14 @@ type Info struct {
 	Outcome   promotion.Outcome `json:"outcome,omitempty"`
 	By        string            `json:"by,omitempty"`
 	Since     time.Time         `json:"since,omitzero"`
-	Idle      bool              `json:"idle,omitempty"` // the promotion waits for its next phase
+	Idle      bool              `json:"idle,omitempty"`    // the promotion waits for its next phase
+	Problem   *Error            `json:"problem,omitempty"` // why it can do nothing: its state volume cannot be used
+}
+
+// Goodbye is what an agent says to a driver that leaves.
+type Goodbye struct {
+	Project string `json:"project"`
+	Empty   bool   `json:"empty"` // its state volume holds nothing, and need not be kept
 }
 
 // CheckRequest asks for checks of the environment.
@@ -178,8 +185,9 @@ type Entry struct {
 	Started    time.Time          `json:"started"`
 	Took       promotion.Duration `json:"took"`
 	Class      string             `json:"rollback_class,omitempty"`
-	Restorable bool               `json:"restorable"` // its restore point is still there
-	Error      string             `json:"error,omitempty"`
+	Restorable bool               `json:"restorable"`      // its restore point is still there
+	Left       []string           `json:"left,omitempty"`  // to do by hand, of one that is not over or was not rolled back
+	Error      string             `json:"error,omitempty"` // what of it cannot be read
 }
 
 // line is one line of a streamed answer: an event, the result, or an error.

@@ -154,22 +154,40 @@ func advised(e *agent.Error) error {
 }
 
 func (a *app) recoverCommand() *cobra.Command {
-	var to string
+	var to, accept string
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "recover",
 		Short: "Finish or undo what an interrupted promotion left",
 		Long: `Finish or undo what an interrupted promotion left: an agent that died or stands still goes on where its journal ends; a
 promotion that was left between two phases, or whose rollback failed, is rolled back. With nothing left to do it says so.
-It may be called at any time and as often as you like: the last step of a workflow is a good place.`,
-		Example: "  promote recover\n  promote recover --to staging --format json",
+It may be called at any time and as often as you like: the last step of a workflow is a good place.
+
+When a rollback could not be finished and a person has put the target right by hand, --accept closes the promotion. The target
+is looked at first: while a service is not healthy or a database is closed it is refused, until --force insists. What was done,
+and who said so, is kept in the journal.`,
+		Example: "  promote recover\n  promote recover --to staging --format json\n  promote recover --accept 'started web by hand from the old image'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			asked := cmd.Flags().Changed("accept")
+			switch {
+			case asked && strings.TrimSpace(accept) == "":
+				return &usageError{"--accept needs words: what was done by hand, or what was found", "promote recover --accept 'started web by hand from the old image'"}
+			case force && !asked:
+				return &usageError{"--force is only for --accept", "promote recover --help"}
+			}
 			d, err := a.driver("promotion")
 			if err != nil {
 				return err
 			}
 			started := time.Now()
-			res, found, err := d.Recover(cmd.Context(), to)
+			var res promotion.Result
+			var found bool
+			if asked {
+				res, found, err = d.Accept(cmd.Context(), to, accept, force)
+			} else {
+				res, found, err = d.Recover(cmd.Context(), to)
+			}
 			if err != nil {
 				return err
 			}
@@ -181,6 +199,8 @@ It may be called at any time and as often as you like: the last step of a workfl
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "staging", "`environment` to bring in order")
+	cmd.Flags().StringVar(&accept, "accept", "", "close a promotion that was put right by hand; `words` say what was done")
+	cmd.Flags().BoolVar(&force, "force", false, "with --accept: although the target is not in order")
 	return cmd
 }
 

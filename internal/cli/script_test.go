@@ -91,6 +91,11 @@ func TestScriptsOnEngine(t *testing.T) {
 			ts.Fatalf("container %s was left", c.Name)
 		}
 	}
+	commands["no-state"] = func(ts *testscript.TestScript, neg bool, args []string) {
+		if _, err := e.Volume(t.Context(), agent.StateVolume(ts.Getenv("PROJECT"))); !errors.Is(err, compose.ErrNotFound) {
+			ts.Fatalf("a state volume was left: %v", err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/docker", RequireExplicitExec: true, Cmds: commands,
 		Setup: func(env *testscript.Env) error {

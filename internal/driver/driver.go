@@ -157,7 +157,7 @@ func (d *Driver) Prepare(ctx context.Context, env *Environment) error {
 	if err != nil {
 		return &Error{Outcome: promotion.Refused, Message: "agent for " + env.Name, Err: err}
 	}
-	env.who = agent.Identity{Image: image, Version: d.Version, By: d.By, Volumes: snapshotVolumes(env)}
+	env.who = agent.Identity{Image: image, Executable: d.Executable, Version: d.Version, By: d.By, Volumes: snapshotVolumes(env)}
 	env.Spec.Image = image
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/org/promote-action/internal/agent"
@@ -30,10 +31,11 @@ func (p *promoting) mutate(ctx context.Context, phases []promotion.Phase) (promo
 		}
 	}()
 	res, err := p.call(watch, "run", agent.RunRequest{ID: p.id, Phases: phases})
-	if err != nil {
-		return p.complete(res), &Error{Message: "the agent", Err: err}
+	var known *Error
+	if err != nil && !errors.As(err, &known) {
+		err = &Error{Message: "the agent", Err: err, Advice: "what it does goes on by itself: promote status " + p.o.To}
 	}
-	return p.complete(res), nil
+	return p.complete(res), err
 }
 
 // follow joins a promotion that is under way and watches it to its end.
@@ -93,6 +95,19 @@ func (p *promoting) call(ctx context.Context, method string, req agent.RunReques
 			err = fmt.Errorf("%w: %w", agent.ErrChannel, jerr)
 			continue
 		}
+		switch info, ierr := remote.Info(ctx); {
+		case ierr != nil:
+			remote.Close()
+			err = fmt.Errorf("%w: %w", agent.ErrChannel, ierr)
+			continue
+		case info.Problem != nil:
+			remote.Close()
+			err = fmt.Errorf("%w: %w", agent.ErrChannel, info.Problem)
+			continue
+		case info.Promotion != p.id: // it is somebody else's by now
+			remote.Close()
+			return p.afterwards(ctx)
+		}
 		p.s.toAgent.Close()
 		p.s.toAgent = remote
 		err = remote.Call(ctx, "follow", agent.RunRequest{ID: p.id, After: p.last}, &res, onEvent)
@@ -126,6 +141,15 @@ func (p *promoting) afterwards(ctx context.Context) (promotion.Result, error) {
 		return res, err
 	}
 	defer r.Close()
-	err = r.Call(ctx, "result", agent.RunRequest{ID: p.id}, &res, nil)
-	return res, err
+	if err := r.Call(ctx, "result", agent.RunRequest{ID: p.id}, &res, nil); err != nil {
+		return res, err
+	}
+	if res.Outcome != promotion.Running {
+		return res, nil
+	}
+	outcome := promotion.Refused
+	if slices.ContainsFunc(res.Phases, func(ph promotion.PhaseResult) bool { return ph.Phase.Mutates() && !ph.Started.IsZero() }) {
+		outcome = promotion.RollbackFailed
+	}
+	return res, &Error{Outcome: outcome, Message: fmt.Sprintf("the agent is gone, and promotion %s is not over", p.id), Advice: "promote recover --to " + p.o.To + " finishes or undoes it"}
 }

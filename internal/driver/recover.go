@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/org/promote-action/internal/agent"
 	"github.com/org/promote-action/internal/config"
@@ -22,7 +23,7 @@ func (d *Driver) Recover(ctx context.Context, to string) (promotion.Result, bool
 		return promotion.Result{}, false, nil
 	}
 	if err != nil {
-		return promotion.Result{}, false, err
+		return d.unusable(ctx, env, err)
 	}
 	defer func() { h.leave() }()
 	id := h.info.Promotion
@@ -44,11 +45,17 @@ func (d *Driver) Recover(ctx context.Context, to string) (promotion.Result, bool
 	return res, true, told(err, env.Name)
 }
 
-// again tries a rollback that failed before, when that is the last word on the target.
+// again tries a rollback that failed before, when that is the last word on the target. A promotion that cannot be read is left
+// to a person.
 func (d *Driver) again(ctx context.Context, env *Environment, h *held) (promotion.Result, bool, error) {
 	var history agent.History
 	if err := h.Call(ctx, "history", struct{}{}, &history, nil); err != nil {
 		return promotion.Result{}, false, told(err, env.Name)
+	}
+	for _, e := range history.Entries {
+		if e.Error != "" {
+			return d.needsPerson(env, e, fmt.Sprintf("what promotion %s did cannot be read: %s", e.ID, e.Error), "look whether "+env.Name+" is in order, then close the promotion: promote recover --to "+env.Name+" --accept 'what was found'"), true, nil
+		}
 	}
 	for _, e := range history.Entries {
 		switch e.Outcome {
@@ -61,9 +68,67 @@ func (d *Driver) again(ctx context.Context, env *Environment, h *held) (promotio
 			res = d.rolledBack(res, env, e.ID)
 			res.Command = "recover"
 			return res, true, told(err, env.Name)
-		case promotion.Done, promotion.RolledBack, promotion.Restored:
+		case promotion.Done, promotion.RolledBack, promotion.Restored, promotion.Accepted:
 			return promotion.Result{}, false, nil
 		}
 	}
 	return promotion.Result{}, false, nil
+}
+
+// unusable tells what can be told while the state of the target cannot be used: a promotion that is not over, or was not rolled
+// back, needs a person; otherwise nothing waits to be recovered, and the problem alone stands in the way.
+func (d *Driver) unusable(ctx context.Context, env *Environment, problem error) (promotion.Result, bool, error) {
+	var known *agent.Error
+	if !errors.As(problem, &known) || known.Outcome == promotion.Locked {
+		return promotion.Result{}, false, problem
+	}
+	history, err := d.History(ctx, env.Name)
+	if err != nil {
+		return promotion.Result{}, false, problem
+	}
+	for _, e := range history.Entries {
+		if len(e.Left) > 0 {
+			return d.needsPerson(env, e, fmt.Sprintf("promotion %s cannot be finished or undone now: %s", e.ID, known.Message), known.Hint), true, nil
+		}
+		if e.Outcome == promotion.Done || e.Outcome == promotion.RolledBack || e.Outcome == promotion.Restored || e.Outcome == promotion.Accepted {
+			break
+		}
+	}
+	return promotion.Result{}, false, &Error{Outcome: promotion.Refused, Message: "nothing is unfinished, but the next promotion will be refused: " + known.Message, Advice: known.Hint}
+}
+
+// needsPerson is the account of a promotion that recover leaves as it is.
+func (d *Driver) needsPerson(env *Environment, e agent.Entry, why, next string) promotion.Result {
+	return promotion.Result{
+		Schema: "promote.result/1", Command: "recover", ID: e.ID, From: e.From, To: env.Name, Project: env.Compose.Project, By: e.By, Release: e.Release, Commit: e.Commit,
+		Outcome: promotion.RollbackFailed, Reason: why, Class: e.Class, Started: e.Started, Ended: e.Started.Add(e.Took.Time()), Phases: []promotion.PhaseResult{}, Left: e.Left, Next: []string{next},
+	}
+}
+
+// Accept closes the promotion that needs a person, once the target has been looked at; it reports whether there was one.
+func (d *Driver) Accept(ctx context.Context, to, why string, force bool) (promotion.Result, bool, error) {
+	env, err := d.Open(ctx, to)
+	if err != nil {
+		return promotion.Result{}, false, err
+	}
+	h, err := d.hold(ctx, env, "")
+	if errors.Is(err, ErrNeverPromoted) {
+		return promotion.Result{}, false, nil
+	}
+	if err != nil {
+		return promotion.Result{}, false, err
+	}
+	defer func() { h.leave() }()
+	if !h.own {
+		return promotion.Result{}, false, h.locked(env)
+	}
+	done := d.View.Wait("look at " + to)
+	defer done()
+	spec := env.Spec
+	spec.Custom = d.custom(env, config.OnVerify)
+	var got agent.Accepted
+	err = h.Call(ctx, "accept", agent.AcceptRequest{By: d.By, Why: why, Force: force, Spec: spec}, &got, nil)
+	res := got.Result
+	res.Command, res.To = "recover", to
+	return res, got.Closed, told(err, env.Name)
 }

@@ -3,6 +3,7 @@ package driver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -82,7 +83,12 @@ func (d *Driver) repository(ctx context.Context) (git.State, error) {
 
 // refused gives an error of an agent its outcome.
 func refused(err error) error {
-	return &Error{Outcome: promotion.Refused, Message: "nothing was touched", Err: err}
+	outcome := promotion.Refused
+	var known *agent.Error
+	if errors.As(err, &known) {
+		outcome = cmp.Or(known.Outcome, outcome)
+	}
+	return &Error{Outcome: outcome, Message: "nothing was touched", Err: err}
 }
 
 // release reads what is promoted from the running source: every service's image. A one-shot whose container is gone is

@@ -38,7 +38,7 @@ func (d *Driver) Rollback(ctx context.Context, o RollbackOptions) (promotion.Res
 	if err != nil {
 		return promotion.Result{}, err
 	}
-	if h.info.Promotion == id && !h.info.Idle {
+	if h.info.Promotion == id && (!h.info.Idle || !h.info.Phase.Mutates()) {
 		return d.interrupt(ctx, env, h, id)
 	}
 	return d.rollback(ctx, env, h, id, o)
@@ -53,7 +53,7 @@ func (d *Driver) which(ctx context.Context, env *Environment, h *held, asked str
 		return d.last(ctx, env, h)
 	case under == "" || (asked != "" && asked != under):
 		return "", h.locked(env)
-	case asked == "" && !h.info.Idle:
+	case asked == "" && (!h.info.Idle || !h.info.Phase.Mutates()):
 		err := h.locked(env)
 		var known *Error
 		if errors.As(err, &known) {
@@ -108,7 +108,7 @@ func (d *Driver) interrupt(ctx context.Context, env *Environment, h *held, id st
 func (d *Driver) rolledBack(res promotion.Result, env *Environment, id string) promotion.Result {
 	res.Command = "rollback"
 	if res.Outcome == promotion.RollbackFailed {
-		res.Next = append(res.Next, "promote rollback "+id+" --to "+env.Name+" tries again")
+		res.Next = append(res.Next, "promote rollback "+id+" --to "+env.Name+" tries again", "promote recover --to "+env.Name+" --accept 'what was done' closes it when it was put right by hand")
 	}
 	return res
 }

@@ -112,9 +112,17 @@ func (p *promoting) join(ctx context.Context) (promotion.Result, bool, error) {
 	if err != nil {
 		return promotion.Result{}, true, refused(err)
 	}
-	if info.Promotion != p.id {
+	if info.Problem != nil {
 		r.Close()
-		return promotion.Result{}, true, lockError(&agent.LockedError{Project: p.s.to.Compose.Project, Info: info})
+		return promotion.Result{}, true, refused(info.Problem)
+	}
+	if info.Promotion != p.id {
+		defer r.Close()
+		locked := r.Locked(ctx, p.s.to.Compose.Project)
+		if locked == nil {
+			return promotion.Result{}, false, nil // it has just left
+		}
+		return promotion.Result{}, true, lockError(locked)
 	}
 	p.s.toAgent, p.begun = r, true
 	if err := r.Call(ctx, "plan", agent.RunRequest{ID: p.id}, &p.plan, nil); err != nil {
@@ -419,10 +427,16 @@ func (p *promoting) refused(res promotion.Result, err error) (promotion.Result, 
 	}
 	outcome = cmp.Or(known.Outcome, outcome)
 	if p.begun && p.s.toAgent != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		_ = p.s.toAgent.Call(ctx, "abandon", agent.AbandonRequest{ID: p.id, Outcome: outcome, Why: err.Error()}, nil, nil)
-		if told, terr := p.result(ctx); terr == nil {
+		told, terr := p.result(ctx)
+		if errors.Is(terr, agent.ErrChannel) {
+			if told, terr = p.ended(ctx); terr == nil {
+				return told, nil
+			}
+		}
+		if terr == nil {
 			res = told
 		}
 	}
@@ -435,6 +449,19 @@ func (p *promoting) refused(res promotion.Result, err error) (promotion.Result, 
 	res.Outcome, res.Reason, res.Ended, res.Next = outcome, err.Error(), p.d.now(), nil
 	if hint := known.Hint(); hint != "" {
 		res.Next = append(res.Next, hint)
+	}
+	return res, nil
+}
+
+// ended is the account of a promotion that its agent has ended while this driver was away, cut off or stopped.
+func (p *promoting) ended(ctx context.Context) (promotion.Result, error) {
+	res, err := p.afterwards(ctx)
+	if err != nil {
+		return res, err
+	}
+	if res = p.complete(res); res.Outcome == promotion.Canceled {
+		res.Reason += ": this driver was not heard of for too long"
+		res.Next = append(res.Next, fmt.Sprintf("promote run --from %s --to %s begins a new one", p.o.From, p.o.To))
 	}
 	return res, nil
 }

@@ -63,6 +63,10 @@ func (d *Driver) holdOnce(ctx context.Context, env *Environment, id string) (*he
 		h.Close()
 		return nil, refused(err)
 	}
+	if h.info.Problem != nil {
+		h.leave()
+		return nil, refused(h.info.Problem)
+	}
 	return h, nil
 }
 
@@ -92,19 +96,11 @@ func (d *Driver) start(ctx context.Context, env *Environment, id string) (*agent
 
 // locked says who holds the environment.
 func (h *held) locked(env *Environment) error {
-	info := h.info
-	if c, err := env.Engine.Container(context.Background(), h.ID); err == nil {
-		if info.By == "" {
-			info.By = c.Labels[agent.LabelBy]
-		}
-		if info.Promotion == "" {
-			info.Promotion = c.Labels[agent.LabelPromotion]
-		}
-		if info.Since.IsZero() {
-			info.Since = c.CreatedAt
-		}
+	err := h.Locked(context.Background(), env.Compose.Project)
+	if err == nil {
+		err = &agent.LockedError{Project: env.Compose.Project, Info: h.info, Note: "it has just ended"}
 	}
-	return lockError(&agent.LockedError{Project: env.Compose.Project, Info: info})
+	return lockError(err)
 }
 
 // leave lets go of the agent.

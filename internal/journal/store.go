@@ -206,6 +206,16 @@ func (s *Store) folders() ([]Folder, error) {
 	return folders, nil
 }
 
+// Empty reports whether there is nothing that anybody could want to know again: no promotion was ever begun, no release is on hold.
+func (s *Store) Empty() (bool, error) {
+	names, err := os.ReadDir(filepath.Join(s.dir, "promotions"))
+	if err != nil {
+		return false, fmt.Errorf("state volume: %w", err)
+	}
+	holds, err := s.Holds()
+	return len(names) == 0 && len(holds) == 0, err
+}
+
 // Unfinished returns the promotions that began and are not over, newest first, with those whose journal cannot be read.
 func (s *Store) Unfinished() ([]Entry, error) {
 	all, err := s.List()

@@ -228,11 +228,13 @@ func (r *Runner) append(rec journal.Record) error {
 
 // keepCheck stores a check's result beside the steps, for the account.
 func (r *Runner) keepCheck(phase promotion.Phase, c promotion.Check) {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return
-	}
-	_ = r.append(journal.Record{Type: journal.Note, Phase: phase, Message: checkNote, Data: data})
+	_ = r.append(CheckRecord(phase, c))
+}
+
+// CheckRecord is how the journal holds the result of a check.
+func CheckRecord(phase promotion.Phase, c promotion.Check) journal.Record {
+	data, _ := json.Marshal(c)
+	return journal.Record{Type: journal.Note, Phase: phase, Message: checkNote, Data: data}
 }
 
 // Record takes over what the driver did: checks of a phase, the end of a phase, or a step of its own.

@@ -93,3 +93,16 @@ func NewID(at time.Time, run string) string {
 
 // ValidID reports whether id has the form of a promotion's id.
 func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+// Named is the time that a promotion's id names, by the clock of its caller; zero when it names none.
+func Named(id string) time.Time {
+	const stamp = "20060102-150405"
+	if !ValidID(id) {
+		return time.Time{}
+	}
+	at, err := time.Parse(stamp, id[:len(stamp)])
+	if err != nil {
+		return time.Time{}
+	}
+	return at
+}

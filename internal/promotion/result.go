@@ -16,12 +16,14 @@ const (
 	Inconclusive   Outcome = "inconclusive"    // 7: caution or unknown where the policy stops on it
 	Running        Outcome = "running"         // not over yet
 	Restored       Outcome = "restored"        // 0: a rollback that was asked for ended well; never shown as a success of the release
+	Accepted       Outcome = "accepted"        // 0: not rolled back, and a person has put the target right and said so
+	Unknown        Outcome = "unknown"         // in a history: it cannot be read how the promotion ended
 )
 
 // Code is the exit code of the outcome.
 func (o Outcome) Code() int {
 	switch o {
-	case Done, Restored:
+	case Done, Restored, Accepted:
 		return 0
 	case Refused, Canceled:
 		return 3

@@ -103,7 +103,7 @@ func outcomeKind(o promotion.Outcome) text.Kind {
 		return text.Good
 	case promotion.Running:
 		return text.Accent
-	case promotion.RollbackFailed:
+	case promotion.RollbackFailed, promotion.Unknown:
 		return text.Bad
 	default:
 		return text.Caution

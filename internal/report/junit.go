@@ -159,7 +159,7 @@ func (v resultView) junit() junitSuites {
 	outcome := junitSuite{Name: "promotion"}
 	a := accountOf(v.Result)
 	status := promotion.Fail
-	if v.Outcome == promotion.Done || v.Outcome == promotion.Restored {
+	if v.Outcome.Code() == 0 && v.Outcome != promotion.Running {
 		status = promotion.Pass
 	}
 	c := caseOf(class, "outcome: "+string(v.Outcome), status, a.sentence, v.failureLines(), promotion.Milliseconds(v.Ended.Sub(v.Started)))

@@ -30,6 +30,10 @@ func accountOf(r promotion.Result) account {
 		return account{"↺", "↩️", text.Caution, "failed and rolled back: " + release + " is not on " + r.To + ", which is back at " + point(r) + unless(proved, "; this is not proved")}
 	case promotion.RollbackFailed:
 		return account{"✗", "🚨", text.Bad, "failed, and the rollback did not finish: " + r.To + " needs a person now"}
+	case promotion.Accepted:
+		return account{"✓", "🖐️", text.Caution, "closed: " + r.To + " was put right by hand, as a person says"}
+	case promotion.Unknown:
+		return account{"?", "❔", text.Bad, "it cannot be read how this promotion of " + r.To + " ended"}
 	case promotion.Refused:
 		return account{"✗", "⛔", text.Bad, "refused: nothing on " + r.To + " was touched"}
 	case promotion.Canceled:

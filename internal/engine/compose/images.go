@@ -82,3 +82,12 @@ func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 	}
 	return nil
 }
+
+// RemoveUnusedImage deletes an image unless a container uses it. One that is used, or not there, is no error.
+func (e *Engine) RemoveUnusedImage(ctx context.Context, ref string) error {
+	_, err := e.api.ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true})
+	if err != nil && !errdefs.IsNotFound(err) && !errdefs.IsConflict(err) {
+		return fmt.Errorf("remove image %s: %w", ref, err)
+	}
+	return nil
+}
