@@ -20,6 +20,7 @@ type Snapshot struct {
 	Volumes     []Volume  `json:"volumes,omitempty"`
 	Networks    []string  `json:"networks,omitempty"`
 	Missing     []Missing `json:"missing,omitempty"` // what could not be read; never to be taken for empty
+	Details     *Details  `json:"details,omitempty"` // read for a comparison only
 }
 
 // Missing is a part that could not be read.
