@@ -32,13 +32,16 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// program is promote, or a service that does nothing, for stacks of tests.
+// program is promote, or a service that does nothing, for stacks of tests. PROMOTE_TEST_LINGERS is how long such a service takes
+// to stop.
 func program() int {
 	if words := os.Getenv("PROMOTE_TEST_SAYS"); words != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
 		fmt.Println(words)
 		<-ctx.Done()
+		linger, _ := time.ParseDuration(os.Getenv("PROMOTE_TEST_LINGERS"))
+		time.Sleep(linger)
 		return 0
 	}
 	return Main(Process{Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ()})

@@ -105,11 +105,28 @@ func (e *Engine) create(ctx context.Context, name string, c *container.Config, h
 		return made.ID, nil
 	}
 	if errdefs.IsConflict(err) && name != "" {
-		if in, ierr := e.api.ContainerInspect(ctx, name); ierr == nil {
-			return "", &NameTakenError{Name: name, Holder: describe(in)}
-		}
+		return "", &NameTakenError{Name: name, Holder: e.holder(ctx, name)}
 	}
 	return "", notFound(fmt.Errorf("create container %s: %w", name, err))
+}
+
+// holder is the container that has a name. While it is being made the engine keeps the name for it already, and does not show it;
+// one that is not shown within some seconds is zero.
+func (e *Engine) holder(ctx context.Context, name string) engine.Container {
+	for end := time.Now().Add(5 * time.Second); ; {
+		in, err := e.api.ContainerInspect(ctx, name)
+		if err == nil {
+			return describe(in)
+		}
+		if !errdefs.IsNotFound(err) || time.Now().After(end) {
+			return engine.Container{}
+		}
+		select {
+		case <-ctx.Done():
+			return engine.Container{}
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // Start starts a container; one that runs already is no error.
