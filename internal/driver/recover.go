@@ -12,7 +12,7 @@ import (
 
 // Recover finishes or undoes what an interrupted promotion left, and reports whether there was anything. An agent that died
 // or stands still goes on where its journal ends; a promotion that rests between two mutating phases, and one whose
-// rollback failed, is rolled back.
+// rollback failed, is rolled back; one that has touched nothing and that nobody works at is cancelled.
 func (d *Driver) Recover(ctx context.Context, to string) (promotion.Result, bool, error) {
 	env, err := d.Open(ctx, to)
 	if err != nil {
@@ -68,11 +68,25 @@ func (d *Driver) again(ctx context.Context, env *Environment, h *held) (promotio
 			res = d.rolledBack(res, env, e.ID)
 			res.Command = "recover"
 			return res, true, told(err, env.Name)
+		case promotion.Running: // it has touched nothing, or the agent would have taken it up
+			return d.abandon(ctx, env, h, e.ID)
 		case promotion.Done, promotion.RolledBack, promotion.Restored, promotion.Accepted:
 			return promotion.Result{}, false, nil
 		}
 	}
 	return promotion.Result{}, false, nil
+}
+
+// abandon cancels a promotion that has touched nothing and that nobody works at.
+func (d *Driver) abandon(ctx context.Context, env *Environment, h *held, id string) (promotion.Result, bool, error) {
+	why := "interrupted before anything was touched"
+	if err := h.Call(ctx, "abandon", agent.AbandonRequest{ID: id, Outcome: promotion.Canceled, Why: why}, nil, nil); err != nil {
+		return promotion.Result{}, true, told(err, env.Name)
+	}
+	var res promotion.Result
+	err := h.Call(ctx, "result", agent.RunRequest{ID: id}, &res, nil)
+	res.Command = "recover"
+	return res, true, told(err, env.Name)
 }
 
 // unusable tells what can be told while the state of the target cannot be used: a promotion that is not over, or was not rolled

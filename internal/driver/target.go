@@ -19,7 +19,7 @@ var ErrNeverPromoted = errors.New("nothing was ever promoted to it")
 type held struct {
 	*agent.Remote
 	info agent.Info
-	own  bool // started by this call
+	own  bool // started by this call, with nothing under way
 }
 
 // hold reaches the agent that may change an environment: the one that holds it, started where it stands still, or a new one.
@@ -50,7 +50,8 @@ func (d *Driver) hold(ctx context.Context, env *Environment, id string) (*held, 
 
 func (d *Driver) holdOnce(ctx context.Context, env *Environment, id string) (*held, error) {
 	h := &held{}
-	var err error
+	c, err := env.Engine.Container(ctx, agent.Name(env.Compose.Project))
+	stood := err == nil && c.State == "exited"
 	h.Remote, err = agent.Join(ctx, env.Engine, env.Compose.Project)
 	if errors.Is(err, agent.ErrNoAgent) {
 		if h.Remote, h.own, err = d.start(ctx, env, id); err != nil {
@@ -67,6 +68,7 @@ func (d *Driver) holdOnce(ctx context.Context, env *Environment, id string) (*he
 		h.leave()
 		return nil, refused(h.info.Problem)
 	}
+	h.own = h.own || stood && h.info.Promotion == "" // it died before anything was touched
 	return h, nil
 }
 
