@@ -87,8 +87,8 @@ var (
 	}
 	backward = []string{"start-services", "open-database", "copy-volume", "copy-database", "fingerprint-database", "close-database", "stop-services"}
 	releases = []demo.Release{
-		{Number: 2}, demo.Broken(fault.AppFailsAfterMigration), {Number: 2}, demo.Broken(fault.MigrationFails), {Number: 2},
-		demo.Broken(fault.MigrationDeletes), demo.Broken(fault.Crash), demo.Broken(fault.OneUnhealthy),
+		{Number: 2}, {Number: 2}, demo.Broken(fault.AppFailsAfterMigration), demo.Broken(fault.MigrationFails), demo.Broken(fault.MigrationDeletes),
+		demo.Broken(fault.Crash),
 	}
 )
 

@@ -38,8 +38,8 @@ func (s *shop) told(t *testing.T) []promotion.Result {
 	return h.Promotions
 }
 
-// judge fails the test with everything that is not as the outcome says that it has to be.
-func (c *campaign) judge(t *testing.T, p *played) {
+// judge fails the test with everything that is not as the outcome says that it has to be, and returns the outcome.
+func (c *campaign) judge(t *testing.T, p *played) promotion.Outcome {
 	t.Helper()
 	c.healthy(t)
 	history := c.shop.told(t)
@@ -53,6 +53,7 @@ func (c *campaign) judge(t *testing.T, p *played) {
 	c.rows(t, p, outcome)
 	c.leftovers(t, p, outcome, history)
 	c.agrees(t, p, outcome)
+	return outcome
 }
 
 // healthy waits until every service runs and is healthy.
@@ -83,7 +84,7 @@ func (c *campaign) healthy(t *testing.T) {
 // outcome is what the history says of the promotion that was played.
 func (c *campaign) outcome(t *testing.T, p *played, history []promotion.Result) promotion.Outcome {
 	t.Helper()
-	if p.story.id == "" {
+	if len(p.story.all()) == 0 {
 		if len(history) > 0 && !p.story.before[history[0].ID] {
 			t.Errorf("history knows %s, which left nothing in the state volume", history[0].ID)
 		}
@@ -116,7 +117,7 @@ func (c *campaign) isNew(t *testing.T, p *played, now state) {
 		}
 	}
 	if schema := c.shop.schema(t, c.shop.Development.Project); schema != now.schema {
-		t.Errorf("the schema is not development's:\n%s\nbut\n%s", schema, now.schema)
+		t.Errorf("the schema is not development's:\n%s", otherLines(schema, now.schema))
 	}
 	if reference, known := c.new[p.trial.release]; known {
 		differences(t, "container", reference, now.containers)
@@ -128,12 +129,12 @@ func (c *campaign) isNew(t *testing.T, p *played, now state) {
 // rows proves that every acknowledged order is there, those excepted that only the new release took and that went with it.
 func (c *campaign) rows(t *testing.T, p *played, outcome promotion.Outcome) {
 	t.Helper()
+	acked := p.writer.acknowledged() // before the rows are read: the writer goes on
 	there := map[string]bool{}
 	for _, n := range c.shop.sql(t, "SELECT number FROM orders WHERE "+p.writer.mine()) {
 		there[n] = true
 	}
 	from, to := p.story.taken()
-	acked := p.writer.acknowledged()
 	lost, gone := 0, 0
 	for i, at := range acked {
 		switch {
@@ -150,8 +151,8 @@ func (c *campaign) rows(t *testing.T, p *played, outcome promotion.Outcome) {
 	if lost > 0 {
 		t.Errorf("%d of %d acknowledged orders are lost", lost, len(acked))
 	}
-	if len(there) > len(acked)+1 {
-		t.Errorf("%d orders are there, %d were acknowledged", len(there), len(acked))
+	if sent := len(p.writer.acknowledged()) + 1; len(there) > sent {
+		t.Errorf("%d orders are there, %d were sent", len(there), sent)
 	}
 }
 

@@ -27,8 +27,7 @@ const promoteTime = 4 * time.Minute
 // options are with what a shop starts.
 type options struct {
 	dev, staging demo.Release
-	seed         int64  // bytes in staging's database; 0 is little
-	health       string // time between two of staging's health checks; "" is the ordinary one
+	seed         int64 // bytes in staging's database; 0 is little
 }
 
 // shop is the sample system, both environments running, of one test alone.
@@ -49,11 +48,6 @@ func newShop(t *testing.T, o options) *shop {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	if o.health != "" {
-		if err := written.Staging.Set("SHOP_HEALTH_INTERVAL", o.health); err != nil {
-			t.Fatal(err)
-		}
 	}
 	s := &shop{Shop: written, backups: filepath.Join(dir, "backups")}
 	t.Cleanup(func() {

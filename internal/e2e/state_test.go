@@ -80,8 +80,25 @@ func same(t *testing.T, before, after state) {
 	differences(t, "container", before.containers, after.containers)
 	differences(t, "rows of", before.rows, after.rows)
 	if before.schema != after.schema {
-		t.Errorf("the schema differs; before:\n%s\nafter:\n%s", before.schema, after.schema)
+		t.Errorf("the schema differs:\n%s", otherLines(before.schema, after.schema))
 	}
+}
+
+// otherLines are the lines that only one of two texts has, the first's with a minus.
+func otherLines(first, second string) string {
+	a, b := strings.Split(first, "\n"), strings.Split(second, "\n")
+	var out []string
+	for _, line := range a {
+		if !slices.Contains(b, line) {
+			out = append(out, "- "+line)
+		}
+	}
+	for _, line := range b {
+		if !slices.Contains(a, line) {
+			out = append(out, "+ "+line)
+		}
+	}
+	return strings.Join(out, "\n")
 }
 
 func differences(t *testing.T, what string, before, after map[string]string) {
