@@ -28,6 +28,8 @@ type endpoint struct {
 	host  string // Host header; empty: as in url
 	dial  string // address that every connection goes to, whatever the URL says; empty: as in url
 	agent string // version for the User-Agent
+
+	header http.Header // further ones, such as a token
 }
 
 // response is the answer to a request.
@@ -101,6 +103,9 @@ func get(ctx context.Context, e endpoint, follow bool) (response, error) {
 	request.Header.Set("User-Agent", "promote/"+version)
 	request.Header.Set("Accept", "application/json, text/plain;q=0.9, text/html;q=0.8, */*;q=0.5")
 
+	for name, values := range e.header {
+		request.Header[http.CanonicalHeaderKey(name)] = values
+	}
 	began := time.Now()
 	answer, err := client.Do(request)
 	if err != nil {
