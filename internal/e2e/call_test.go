@@ -21,7 +21,7 @@ type running struct {
 }
 
 // start begins a call as call makes it.
-func (s *shop) start(t *testing.T, args ...string) *running {
+func (s *shop) start(t testing.TB, args ...string) *running {
 	t.Helper()
 	args = append(args, "--config", s.Config, "--log-dir", s.Dir, "--format", "json")
 	r := &running{cmd: exec.CommandContext(t.Context(), world.binary, args...)}

@@ -25,7 +25,7 @@ type story struct {
 }
 
 // folder is where the engine's host keeps the state volume.
-func (s *shop) folder(t *testing.T) string {
+func (s *shop) folder(t testing.TB) string {
 	t.Helper()
 	info, err := world.engine.Info(t.Context())
 	if err != nil {

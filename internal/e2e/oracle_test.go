@@ -23,7 +23,7 @@ import (
 const healthTime = 90 * time.Second
 
 // told are the promotions that promote history lists, newest first.
-func (s *shop) told(t *testing.T) []promotion.Result {
+func (s *shop) told(t testing.TB) []promotion.Result {
 	t.Helper()
 	r := s.start(t, "history")
 	if err := r.cmd.Wait(); err != nil {
@@ -39,7 +39,7 @@ func (s *shop) told(t *testing.T) []promotion.Result {
 }
 
 // judge fails the test with everything that is not as the outcome says that it has to be, and returns the outcome.
-func (c *campaign) judge(t *testing.T, p *played) promotion.Outcome {
+func (c *campaign) judge(t testing.TB, p *played) promotion.Outcome {
 	t.Helper()
 	c.healthy(t)
 	history := c.shop.told(t)
@@ -57,7 +57,7 @@ func (c *campaign) judge(t *testing.T, p *played) promotion.Outcome {
 }
 
 // healthy waits until every service runs and is healthy.
-func (c *campaign) healthy(t *testing.T) {
+func (c *campaign) healthy(t testing.TB) {
 	t.Helper()
 	ill := ""
 	for end := time.Now().Add(healthTime); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
@@ -82,7 +82,7 @@ func (c *campaign) healthy(t *testing.T) {
 }
 
 // outcome is what the history says of the promotion that was played.
-func (c *campaign) outcome(t *testing.T, p *played, history []promotion.Result) promotion.Outcome {
+func (c *campaign) outcome(t testing.TB, p *played, history []promotion.Result) promotion.Outcome {
 	t.Helper()
 	if len(p.story.all()) == 0 {
 		if len(history) > 0 && !p.story.before[history[0].ID] {
@@ -107,7 +107,7 @@ func (c *campaign) outcome(t *testing.T, p *played, history []promotion.Result) 
 
 // isNew proves that the target is the new release: development's images and schema, and the containers of the first
 // promotion of this release that was left alone.
-func (c *campaign) isNew(t *testing.T, p *played, now state) {
+func (c *campaign) isNew(t testing.TB, p *played, now state) {
 	t.Helper()
 	want, got := c.shop.images(t, c.shop.Development.Project), c.shop.images(t, c.shop.Staging.Project)
 	delete(want, "db")
@@ -127,7 +127,7 @@ func (c *campaign) isNew(t *testing.T, p *played, now state) {
 }
 
 // rows proves that every acknowledged order is there, those excepted that only the new release took and that went with it.
-func (c *campaign) rows(t *testing.T, p *played, outcome promotion.Outcome) {
+func (c *campaign) rows(t testing.TB, p *played, outcome promotion.Outcome) {
 	t.Helper()
 	acked := p.writer.acknowledged() // before the rows are read: the writer goes on
 	there := map[string]bool{}
@@ -159,7 +159,7 @@ func (c *campaign) rows(t *testing.T, p *played, outcome promotion.Outcome) {
 func stamp(at time.Time) string { return at.UTC().Format("15:04:05.000") }
 
 // leftovers proves that nothing is left but what is said to be kept.
-func (c *campaign) leftovers(t *testing.T, p *played, outcome promotion.Outcome, history []promotion.Result) {
+func (c *campaign) leftovers(t testing.TB, p *played, outcome promotion.Outcome, history []promotion.Result) {
 	t.Helper()
 	s := c.shop
 	for _, project := range []string{s.Development.Project, s.Staging.Project} {
@@ -202,7 +202,7 @@ func (c *campaign) leftovers(t *testing.T, p *played, outcome promotion.Outcome,
 
 // directories proves that no database is left that only the file system knows. The server that dies while it copies one
 // leaves such a directory, which no statement can remove: that is said and counted.
-func (c *campaign) directories(t *testing.T, p *played) {
+func (c *campaign) directories(t testing.TB, p *played) {
 	t.Helper()
 	for _, dir := range c.shop.sql(t, "SELECT d FROM pg_ls_dir('base') d WHERE d ~ '^[0-9]+$' AND d::oid NOT IN (SELECT oid FROM pg_database) ORDER BY 1") {
 		if c.orphans[dir] {
@@ -216,7 +216,7 @@ func (c *campaign) directories(t *testing.T, p *played) {
 }
 
 // files proves that the state volume and the backup folder hold nothing half-written.
-func (c *campaign) files(t *testing.T, p *played) {
+func (c *campaign) files(t testing.TB, p *played) {
 	t.Helper()
 	roots := []string{c.shop.folder(t)}
 	if !p.struck(theDriver, both) { // a killed driver's half-written backup goes with the next promotion
@@ -237,7 +237,7 @@ func (c *campaign) files(t *testing.T, p *played) {
 }
 
 // agrees proves that exit codes and reports say what the history says.
-func (c *campaign) agrees(t *testing.T, p *played, outcome promotion.Outcome) {
+func (c *campaign) agrees(t testing.TB, p *played, outcome promotion.Outcome) {
 	t.Helper()
 	for _, a := range p.answers {
 		switch {

@@ -133,7 +133,7 @@ func (s *shop) promote(t *testing.T, args ...string) answer {
 }
 
 // containers are all containers of a project, those of one-shots too.
-func containers(t *testing.T, project string) []container.InspectResponse {
+func containers(t testing.TB, project string) []container.InspectResponse {
 	t.Helper()
 	list, err := world.engine.ContainerList(t.Context(), container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", "com.docker.compose.project="+project))})
 	if err != nil {
@@ -155,7 +155,7 @@ func service(c container.InspectResponse) string {
 }
 
 // sql runs a query in staging's database as its owner, by the psql of the database's own container, and returns the rows.
-func (s *shop) sql(t *testing.T, query string) []string {
+func (s *shop) sql(t testing.TB, query string) []string {
 	t.Helper()
 	out := s.inDatabase(t, s.Staging.Project, "psql", "-h", "127.0.0.1", "-U", "shop", "-d", "shop", "-v", "ON_ERROR_STOP=1", "-AtX", "-c", query)
 	if out = strings.TrimSpace(out); out == "" {
@@ -165,7 +165,7 @@ func (s *shop) sql(t *testing.T, query string) []string {
 }
 
 // inDatabase runs a command in the container of an environment's database.
-func (s *shop) inDatabase(t *testing.T, project string, argv ...string) string {
+func (s *shop) inDatabase(t testing.TB, project string, argv ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -207,7 +207,7 @@ func (s *shop) inDatabase(t *testing.T, project string, argv ...string) string {
 	return ""
 }
 
-func (s *shop) password(t *testing.T, project string) string {
+func (s *shop) password(t testing.TB, project string) string {
 	t.Helper()
 	env := s.Staging
 	if project == s.Development.Project {

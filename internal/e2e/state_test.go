@@ -21,7 +21,7 @@ type state struct {
 }
 
 // read reads the state, without the orders of writers. What the worker notes on orders goes on by itself and is left out.
-func (s *shop) read(t *testing.T) state {
+func (s *shop) read(t testing.TB) state {
 	t.Helper()
 	st := state{containers: map[string]string{}, rows: map[string]string{}}
 	for _, c := range containers(t, s.Staging.Project) {
@@ -44,7 +44,7 @@ func (s *shop) read(t *testing.T) state {
 }
 
 // schema is the schema of an environment's database in SQL.
-func (s *shop) schema(t *testing.T, project string) string {
+func (s *shop) schema(t testing.TB, project string) string {
 	t.Helper()
 	text := s.inDatabase(t, project, "pg_dump", "-h", "127.0.0.1", "-U", "shop", "-d", "shop", "--schema-only")
 	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool {
@@ -53,7 +53,7 @@ func (s *shop) schema(t *testing.T, project string) string {
 }
 
 // describe is what of a container has to be the same.
-func describe(t *testing.T, c container.InspectResponse) string {
+func describe(t testing.TB, c container.InspectResponse) string {
 	t.Helper()
 	env := slices.Sorted(slices.Values(c.Config.Env))
 	networks := map[string]any{}
@@ -75,7 +75,7 @@ func describe(t *testing.T, c container.InspectResponse) string {
 }
 
 // same fails the test with every difference between two states.
-func same(t *testing.T, before, after state) {
+func same(t testing.TB, before, after state) {
 	t.Helper()
 	differences(t, "container", before.containers, after.containers)
 	differences(t, "rows of", before.rows, after.rows)
@@ -101,7 +101,7 @@ func otherLines(first, second string) string {
 	return strings.Join(out, "\n")
 }
 
-func differences(t *testing.T, what string, before, after map[string]string) {
+func differences(t testing.TB, what string, before, after map[string]string) {
 	t.Helper()
 	names := maps.Clone(before)
 	maps.Copy(names, after)
@@ -114,7 +114,7 @@ func differences(t *testing.T, what string, before, after map[string]string) {
 
 // clean fails the test when a promotion left anything but what it says that it keeps: no container of its own, every
 // database open, and of copies only as many as expected.
-func (s *shop) clean(t *testing.T, copies ...string) {
+func (s *shop) clean(t testing.TB, copies ...string) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for _, env := range []string{s.Development.Project, s.Staging.Project} {
@@ -145,13 +145,13 @@ func (s *shop) clean(t *testing.T, copies ...string) {
 }
 
 // copies are the kinds of database copies at staging.
-func (s *shop) copies(t *testing.T) []string {
+func (s *shop) copies(t testing.TB) []string {
 	t.Helper()
 	return s.sql(t, "SELECT 'promote.' || split_part(datname, '.', 2) FROM pg_database WHERE datname LIKE 'promote.%' ORDER BY 1")
 }
 
 // images are the images of the running services.
-func (s *shop) images(t *testing.T, project string) map[string]string {
+func (s *shop) images(t testing.TB, project string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	for _, c := range containers(t, project) {
