@@ -131,7 +131,9 @@ type Comparison struct {
 	To         Side         `json:"to"`
 	At         time.Time    `json:"at"`
 	Verdict    Verdict      `json:"verdict"`
-	Score      *float64     `json:"score"`    // 0 to 100, nil where nothing was measured
+	Why        string       `json:"why"`      // of the verdict, in one sentence
+	Score      *float64     `json:"score"`    // 0 to 100; what is missing has earned nothing; nil where nothing was measured
+	Measured   *float64     `json:"measured"` // the same over what was measured alone: equal to Score where nothing is missing
 	Coverage   float64      `json:"coverage"` // 0 to 100
 	Policy     Policy       `json:"policy"`
 	Blocking   []Objective  `json:"blocking,omitempty"` // key objectives that failed
@@ -218,14 +220,17 @@ func DefaultPolicy() Policy { return Policy{Ready: 90, Caution: 75, Coverage: 80
 // Input is all that a comparison is made of. What is nil was not measured, and counts as missing, never as equal.
 type Input struct {
 	From, To       *snapshot.Snapshot
-	FromWhy, ToWhy string // why a snapshot is nil
+	Names          [2]string // of the two environments, for a side that has no snapshot
+	FromWhy, ToWhy string    // why a snapshot is nil
 	Saved          [2]bool
-	Services       map[string]Service // what the configuration says of them
-	Lineages       []Lineage
-	Probes         []ProbeResult // answers of the target to Probes
-	Latency        []Latency
-	PerformanceOff string            // why no samples were asked for; the objectives are then skipped, not missing
-	Tests          []promotion.Check // of the source
+	Services       map[string]Service             // what the configuration says of them
+	Planned        map[string][]snapshot.Variable // what the target's Compose files will set, by service; without an entry its container's variables count
+	FlagSources    []string                       // names of the configured sources of flags: one that a side did not read is missing
+	Lineages       []Lineage                      // one for each pair of differing revisions; direction unknown where git was asked and cannot tell
+	Probes         []ProbeResult                  // answers of the target to Probes
+	Latency        []Latency                      // one for each endpoint that was to be sampled, also where it failed
+	PerformanceOff string                         // why no samples were asked for; the objectives are then skipped, not missing
+	Tests          []promotion.Check              // of the source
 	TestedAt       time.Time
 	Preflight      []promotion.Check // of the target: backup, rollback, disk, lock, rights
 	Rehearsal      *Rehearsal
@@ -237,6 +242,8 @@ type Input struct {
 
 // Service is what the configuration says of a service.
 type Service struct {
-	Critical bool
-	OneShot  bool
+	Critical  bool
+	OneShot   bool
+	P95       float64  // threshold in milliseconds, 0: none
+	ErrorRate *float64 // threshold, 0 to 1; nil: none
 }
