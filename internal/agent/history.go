@@ -77,7 +77,7 @@ func (s *Server) entry(e journal.Entry) Entry {
 	if err := errors.Join(journalErr, planErr); err != nil {
 		out.Error = oneLine(err.Error())
 	}
-	out.Outcome, out.Reason, out.By, out.Started, out.Took = res.Outcome, res.Reason, res.By, res.Started, promotion.Milliseconds(res.Ended.Sub(res.Started))
+	out.Outcome, out.Reason, out.By, out.Started, out.Took = res.Outcome, res.Reason, res.By, res.Started, promotion.Milliseconds(max(0, res.Ended.Sub(res.Started)))
 	if e.State.Unfinished() || res.Outcome == promotion.RollbackFailed {
 		out.Left = leftOf(folder, p, replay.Records)
 	}

@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -102,50 +102,69 @@ func (m *machine) off() {
 }
 
 // The host goes down in the middle of a promotion, and of a rollback. When it is up again the agent comes back and ends what it
-// had begun, without anybody calling.
+// had begun, without anybody calling. On its way forward that may be back too, where it saw the engine go before it went itself.
 func TestReboot(t *testing.T) {
 	whole(t)
 	m := newMachine(t)
 	p := pairOn(t, m.host())
 	p.linger(t, "3s")
 	p.up(t)
-	crash := func(at string, cancel bool, downtime time.Duration, outcome promotion.Outcome) {
-		t.Helper()
-		c := p.start(t, "alice", "run", "--release-hold", "--format", "json")
-		if cancel {
-			c.until(t, "deploy: started")
-			c.signal(t, syscall.SIGINT)
+	for _, c := range []struct {
+		at     string
+		cancel bool // so that it rolls back
+		waits  bool // the driver outlives the crash
+	}{
+		{at: "shutdown: started"},
+		{at: "deploy: started"},
+		{at: "verify: started"},
+		{at: "deploy: started", waits: true},
+		{at: "rollback: started", cancel: true},
+		{at: "rollback: started", cancel: true, waits: true},
+	} {
+		call := p.start(t, "alice", "run", "--release-hold", "--format", "json")
+		if c.cancel {
+			call.until(t, "deploy: started")
+			call.signal(t, syscall.SIGINT)
 		}
-		c.until(t, at)
+		call.until(t, c.at)
 		m.off()
-		if downtime == 0 {
-			c.signal(t, syscall.SIGKILL)
-			_ = c.end(t)
+		if !c.waits {
+			call.signal(t, syscall.SIGKILL)
 		}
-		time.Sleep(downtime)
 		m.on(t)
 		p.gone(t)
-		if downtime > 0 {
-			if a := c.end(t); a.result.Outcome != outcome || a.code != outcome.Code() {
-				t.Errorf("the driver that had waited: exit code %d: %s\n%s", a.code, a.stdout, a.stderr)
-			}
+		a := call.end(t)
+		ended := p.last(t)
+		t.Logf("down at %q: %s", c.at, ended)
+		if ended == promotion.Done && !c.cancel {
+			p.runs(t, p.next)
+		} else {
+			p.runs(t, p.first)
 		}
-		history := p.run(t, 0, []string{string(outcome)}, "history")
-		if first, _, _ := strings.Cut(strings.SplitN(history.stdout, "\n", 3)[1], "\n"); !strings.Contains(first, string(outcome)) {
-			t.Errorf("after %q the last promotion is: %s", at, first)
+		if ended != promotion.RolledBack && (c.cancel || ended != promotion.Done) {
+			t.Errorf("down at %q: ended as %s", c.at, ended)
 		}
-		want := p.next
-		if outcome != promotion.Done {
-			want = p.first
+		if c.waits && (a.result.Outcome != ended || a.code != ended.Code()) {
+			t.Errorf("down at %q: %s, and the driver that waited: exit code %d: %s\n%s", c.at, ended, a.code, a.stdout, a.stderr)
 		}
-		p.runs(t, want)
 		p.run(t, 0, []string{"nothing to recover"}, "recover")
+		if ended == promotion.Done {
+			p.run(t, 0, nil, "rollback")
+			p.runs(t, p.first)
+		}
 	}
-	for _, at := range []string{"shutdown: started", "deploy: started", "verify: started"} {
-		crash(at, false, 0, promotion.Done)
-		p.run(t, 0, nil, "rollback")
-		p.runs(t, p.first)
+}
+
+// last is how the last promotion ended, as the history tells.
+func (p *pair) last(t *testing.T) promotion.Outcome {
+	t.Helper()
+	var history struct {
+		Promotions []struct {
+			Outcome promotion.Outcome `json:"outcome"`
+		} `json:"promotions"`
 	}
-	crash("rollback: started", true, 0, promotion.RolledBack)
-	crash("deploy: started", false, 2*time.Second, promotion.Done)
+	if err := json.Unmarshal([]byte(p.run(t, 0, nil, "history", "--format", "json").stdout), &history); err != nil || len(history.Promotions) == 0 {
+		t.Fatalf("history: %v", err)
+	}
+	return history.Promotions[0].Outcome
 }
