@@ -99,6 +99,10 @@ func hash(s string) string {
 // copyTo makes a database in two moments: it exists, and it is complete.
 func (d database) copyTo(ctx context.Context, from *DB, as string) error {
 	if err := d.op(ctx, "create "+as, func() error {
+		if d.w.full > 0 {
+			d.w.full--
+			return fmt.Errorf("could not extend file of %s: %w", as, ErrNoSpace) // the server removes what it had of it
+		}
 		c := from.copy()
 		d.w.ids++
 		c.OID, c.Open, c.Copy, c.Complete, c.Swapped = d.w.ids, false, true, false, 0

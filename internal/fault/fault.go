@@ -19,6 +19,7 @@ const (
 	Reboot       Kind = "reboot"        // the host restarts, the agent and all containers with it
 	FailBefore   Kind = "fail-before"   // an operation fails and has done nothing
 	FailAfter    Kind = "fail-after"    // an operation is done, and its answer is lost
+	Stall        Kind = "stall"         // an operation never answers, whether it is done or not: its time runs out
 	DiskFull     Kind = "disk-full"     // the next writes to the state volume fail
 	DatabaseDown Kind = "database-down" // the next operations on a database fail
 	Cancel       Kind = "cancel"        // someone asks to stop
@@ -26,7 +27,7 @@ const (
 )
 
 // Kinds are all faults of a model.
-var Kinds = []Kind{Kill, Reboot, FailBefore, FailAfter, DiskFull, DatabaseDown, Cancel}
+var Kinds = []Kind{Kill, Reboot, FailBefore, FailAfter, Stall, DiskFull, DatabaseDown, Cancel}
 
 // Fault is one thing that goes wrong at one moment. A moment is before or after one change of the target, the journal or the
 // restore point.
@@ -45,6 +46,11 @@ func (f Fault) String() string {
 
 // ErrInjected is the error of an operation that was made to fail.
 var ErrInjected = errors.New("injected")
+
+var (
+	errNoAnswer = errors.New("no answer in time")
+	errDeadline = errors.New("the promotion was not done in time")
+)
 
 // killed is what unwinds a process that is killed.
 type killed struct{}
@@ -67,7 +73,7 @@ func Killed(do func()) (dead bool) {
 // Arm makes the faults happen in the process that starts now. The last process's faults are forgotten.
 func (w *World) Arm(faults []Fault, cancel context.CancelCauseFunc, cause error) {
 	w.moment, w.faults, w.failNext, w.full, w.down = 0, faults, "", 0, 0
-	w.cancel = func() { cancel(cause) }
+	w.cancel, w.expire = func() { cancel(cause) }, func() { cancel(errDeadline) }
 }
 
 // Moments is how many moments the present process has seen.
@@ -89,7 +95,7 @@ func (w *World) tick(what string) {
 		case Reboot:
 			w.reboot()
 			panic(killed{})
-		case FailBefore, FailAfter:
+		case FailBefore, FailAfter, Stall:
 			w.failNext = f.Kind
 		case DiskFull:
 			w.full = f.For
@@ -117,6 +123,9 @@ func (w *World) op(ctx context.Context, name string, effect func() error) error 
 		w.failNext = ""
 		return fmt.Errorf("%s: %w", name, ErrInjected)
 	}
+	if w.failNext == Stall {
+		return w.stall(ctx, name, effect)
+	}
 	w.watch(name)
 	err := effect()
 	w.tick("after " + name)
@@ -125,6 +134,22 @@ func (w *World) op(ctx context.Context, name string, effect func() error) error 
 		return errors.Join(err, fmt.Errorf("%s: answer lost: %w", name, ErrInjected))
 	}
 	return err
+}
+
+// stall is an operation without an answer: the deadline of the promotion passes meanwhile, or on the way back, which has a
+// deadline of its own, that of the operation.
+func (w *World) stall(ctx context.Context, name string, effect func() error) error {
+	w.failNext = ""
+	if w.moment%2 == 0 {
+		w.watch(name)
+		_ = effect() // nobody hears how it went
+	}
+	w.expire()
+	w.tick("no answer to " + name)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%s: %w", name, errNoAnswer)
 }
 
 // watch notes what must not be: data is copied, put back or migrated while a service runs that was stopped for it, or put

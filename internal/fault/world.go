@@ -86,7 +86,8 @@ type World struct {
 	failNext    Kind
 	moment      int
 	faults      []Fault
-	cancel      func()
+	cancel      func() // someone asks to stop
+	expire      func() // the deadline of the promotion passes
 	trace       []string
 	before      map[string]Container
 	beforeDBs   []string
@@ -118,7 +119,7 @@ const (
 func NewWorld(shape Shape) *World {
 	w := &World{
 		Shape: shape, Containers: map[string]*Container{}, Databases: map[string]*DB{}, Volumes: map[string][]string{}, copies: map[string][]string{},
-		Tags: map[string]string{}, Commit: oldCommit, Branch: "main", Files: map[string][]byte{}, Acked: map[string][]string{}, Late: map[string]bool{}, cancel: func() {},
+		Tags: map[string]string{}, Commit: oldCommit, Branch: "main", Files: map[string][]byte{}, Acked: map[string][]string{}, Late: map[string]bool{}, cancel: func() {}, expire: func() {},
 	}
 	for service, restart := range map[string]string{"db": "always", "api": "always", "worker": "unless-stopped", "web": "unless-stopped"} {
 		w.Containers[service] = &Container{ID: w.id(), Service: service, Image: oldImage + service, Config: "old", Running: true, Restart: restart}
