@@ -6,12 +6,15 @@
 # driver, the agent, PostgreSQL or a service, or cuts the way to the engine. Needs root on the engine's host; a run takes half
 # a minute on two idle cores. PROMOTE_FAULT_ONLY=N plays run N of a seed alone, PROMOTE_FAULT_FIRST=N goes on from it, and
 # PROMOTE_FAULT_ENGINE is a command that restarts the engine, which is then one of the faults.
-# Both end with runs=N violations=M.
+# faults.sh races RUNS [SEED]: operators who call for one target at once: RUNS times on a model with the real locks and journals,
+# and where there is a container engine every fifth time for the real container's name, and every fiftieth with real calls of run,
+# rollback and recover.
+# All end with runs=N violations=M.
 set -eu
 cd "$(dirname "$0")/../.."
 
 usage() {
-	echo "usage: $0 fast|full RUNS [SEED]" >&2
+	echo "usage: $0 fast|full|races RUNS [SEED]" >&2
 	exit 2
 }
 
@@ -43,6 +46,14 @@ full)
 	echo "seed $seed"
 	PROMOTE_E2E=faults go test ./internal/e2e/ -count=1 -v -timeout 48h -run '^TestFaultCampaign$' 2>&1 | tee "$log" | grep -E --line-buffered '_test\.go:|^panic|^FAIL|^ok' || true
 	grep -q 'full: runs=' "$log" || code=1
+	;;
+races)
+	parts=3
+	echo "seed $seed"
+	PROMOTE_RACE_RUNS=$runs go test ./internal/fault/ -count=1 -v -timeout 24h -run '^TestRaces$' >"$log" 2>&1 || code=$?
+	PROMOTE_RACE_NAMES=$(((runs + 4) / 5)) PROMOTE_RACE_CALLS=$(((runs + 49) / 50)) \
+		go test ./internal/cli/ -count=1 -v -timeout 24h -run '^(TestRacesForTheName|TestOperatorsAtOnce)$' >>"$log" 2>&1 || code=$?
+	grep -E '^(---|panic|FAIL)|seed [0-9]+ race|race [0-9]+:|violations=' "$log" || true
 	;;
 *) usage ;;
 esac
