@@ -73,6 +73,8 @@ var shapes = []Shape{
 	{Databases: 1, Job: true, Volume: true, Broken: JobDeletes},
 	{Load: true, Databases: 2, Broken: Unhealthy},
 	{Databases: 1, Broken: StartChanges, Checkout: true},
+	{Given: true, Databases: 2, Volume: true},
+	{Given: true, Databases: 1, Broken: ChecksFail},
 }
 
 // TestEveryMoment kills at every single moment of a promotion, and once more at a moment of the recovery.

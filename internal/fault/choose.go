@@ -12,9 +12,17 @@ func Choose(r *rand.Rand) Case {
 	if (c.Shape.Broken == JobFails || c.Shape.Broken == JobDeletes) && !c.Shape.Job {
 		c.Shape.Broken = NoStart
 	}
+	if r.IntN(5) == 0 { // the containers stay what they are, so that only what comes after them can go wrong
+		c.Shape.Given, c.Shape.Checkout, c.Shape.Databases = true, false, max(1, c.Shape.Databases)
+		if c.Shape.Broken != Restarting {
+			c.Shape.Broken = []Breakage{Fine, ChecksFail}[r.IntN(2)]
+		}
+	}
 	c.Faults = some(r, 220)
 	if r.IntN(3) == 0 {
-		c.Then = []string{"back", "keep-data"}[r.IntN(2)]
+		if c.Then = "back"; !c.Shape.Given && r.IntN(2) == 0 {
+			c.Then = "keep-data"
+		}
 		c.ThenFaults = some(r, 90)
 	}
 	return c

@@ -104,6 +104,7 @@ func (r *Run) excused() bool {
 func (w *World) wholly(r *Run, release string) {
 	w.services(r, release)
 	began := r.touched("open-database")
+	given := release == "new" && w.Shape.Given
 	for i := range w.Shape.Databases {
 		name := dbName(i)
 		db := w.Databases[name]
@@ -115,7 +116,9 @@ func (w *World) wholly(r *Run, release string) {
 			r.violate("%s: database %s is closed", release, name)
 		}
 		want := []string{"1"}
-		if release == "new" && w.Shape.Job {
+		if given {
+			want = []string{givenSchema}
+		} else if release == "new" && w.Shape.Job {
 			want = []string{"1", "2a", "2b"}
 		}
 		if !slices.Equal(db.Schema, want) {
@@ -144,7 +147,7 @@ func (w *World) services(r *Run, release string) {
 			continue
 		}
 		want := was
-		if release == "new" && name != "db" {
+		if release == "new" && name != "db" && !w.Shape.Given {
 			want.Image, want.Config = newImage+name, "new"
 		}
 		if c.Image != want.Image || c.Config != want.Config || c.Running != was.Running || c.Sick || c.Running && c.Stopped {
@@ -162,7 +165,8 @@ func (w *World) services(r *Run, release string) {
 func (w *World) rows(r *Run, release, what string, has func(string) bool, all []string) {
 	lost := 0
 	for _, key := range w.Acked[what] {
-		if release == "old" && (strings.HasPrefix(key, "new-") || w.Late[key]) {
+		replaced := release == "new" && w.Shape.Given && what != "file" && strings.HasPrefix(key, "old-")
+		if release == "old" && (strings.HasPrefix(key, "new-") || w.Late[key]) || replaced {
 			continue
 		}
 		if !has(key) {
@@ -176,6 +180,10 @@ func (w *World) rows(r *Run, release, what string, has func(string) bool, all []
 		r.violate("%s: %d acknowledged %ss are lost", release, lost, what)
 	}
 	for _, key := range all {
+		if release == "new" && w.Shape.Given && what != "file" && strings.HasPrefix(key, "old-") {
+			r.violate("%s: %s %s is there, which the backup does not hold", release, what, key)
+			return
+		}
 		if release == "old" && strings.HasPrefix(key, "new-") {
 			r.violate("%s: %s %s of the new release is there", release, what, key)
 			return
@@ -192,18 +200,30 @@ func (w *World) databases(r *Run, release string, began bool) {
 		case db.Open:
 			r.violate("%s: copy %s is open", release, name)
 		case kind == "failed" && release == "old" && began:
+		case kind == "replaced" && release == "new" && w.Shape.Given && db.Complete:
 		case kind == "restore" && release == "new" && !w.Shape.Load && db.Complete:
 		default:
 			r.violate("%s: copy %s is left (complete=%t)", release, name, db.Complete)
 		}
 	}
-	if release == "new" && !w.Shape.Load {
+	if kind := w.aside(); release == "new" && kind != "" {
 		for i := range w.Shape.Databases {
-			if w.Databases["promote.restore."+ID+"."+dbName(i)] == nil {
+			if w.Databases["promote."+kind+"."+ID+"."+dbName(i)] == nil {
 				r.violate("new: the restore point of %s is gone", dbName(i))
 			}
 		}
 	}
+}
+
+// aside is the kind of copy that a rollback after the end needs; "" where that is a dump.
+func (w *World) aside() string {
+	switch {
+	case w.Shape.Given:
+		return "replaced"
+	case w.Shape.Load:
+		return ""
+	}
+	return "restore"
 }
 
 // kept proves a rollback that keeps the data.
@@ -255,7 +275,7 @@ func (r *Run) account() {
 		r.violate("account: by %q", a.By)
 	}
 	shape := r.Case.Shape
-	scope := Scope{Opened: r.touched("open-database"), KeepsData: r.keeps(), Databases: shape.Databases}
+	scope := Scope{Opened: r.touched("open-database") || r.touched("load-database"), KeepsData: r.keeps(), Databases: shape.Databases}
 	if shape.Volume {
 		scope.Volumes = 1
 	}

@@ -1,6 +1,7 @@
 package fault
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -54,11 +55,45 @@ func (w *World) Plan() (plan.Plan, error) {
 	if w.Shape.Checkout {
 		in.Checkout = &step.MoveCheckout{Path: "/srv/shop", Commit: newCommit, PreviousCommit: oldCommit, PreviousBranch: "main"}
 	}
-	p, problems := plan.Build(in)
+	p, problems := plan.Plan{}, []promotion.Check(nil)
+	if w.Shape.Given {
+		in.Release, in.Checkout = plan.Release{}, nil
+		p, problems = plan.BuildRestore(in, w.given())
+	} else {
+		p, problems = plan.Build(in)
+	}
 	if len(problems) > 0 {
 		return p, &step.CheckError{Checks: problems}
 	}
 	return p, p.Seal("")
+}
+
+// givenSchema is the schema of the databases of a backup that is restored.
+const givenSchema = "0"
+
+// given is a backup of all databases of the world.
+func (w *World) given() plan.Given {
+	g := plan.Given{Name: "backup-1"}
+	for i := range w.Shape.Databases {
+		f := FingerprintOf(givenDB())
+		g.Dumps = append(g.Dumps, plan.Dump{Server: "db", Database: dbName(i), File: dbName(i) + ".dump", Schema: f.Schema, Rows: map[string]int64{"orders": 1}, Bytes: 1 << 20})
+	}
+	return g
+}
+
+func givenDB() *DB {
+	return &DB{Open: true, Schema: []string{givenSchema}, Rows: map[string]string{"seed": "of the backup"}}
+}
+
+// send is the driver's part of a restore: the backup lies in the restore point.
+func (w *World) send() {
+	data, err := json.Marshal(givenDB())
+	if err != nil {
+		panic(err)
+	}
+	for i := range w.Shape.Databases {
+		w.Files[step.GivenDir+"/"+dbName(i)+".dump"] = data
+	}
 }
 
 // Mutating are the phases from the first mutation on.

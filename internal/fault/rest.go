@@ -102,13 +102,13 @@ func (c checkout) Move(ctx context.Context, _, commit, branch string) error {
 
 type checks struct{ w *World }
 
-func (c checks) run(ctx context.Context, release string) ([]promotion.Check, error) {
+func (c checks) run(ctx context.Context, release string, wrong bool) ([]promotion.Check, error) {
 	var out []promotion.Check
 	err := c.w.op(ctx, "checks", func() error {
 		for _, service := range []string{"api", "worker", "web"} {
 			check := promotion.Check{Category: "health", Name: service + " health", Service: service, Status: promotion.Pass, Critical: true}
 			got := c.w.Containers[service]
-			if got == nil || !got.Running || got.Sick || got.Config != release || (release == "new" && c.w.Shape.Broken == ChecksFail && service == "api") {
+			if got == nil || !got.Running || got.Sick || got.Config != release || wrong && service == "api" {
 				check.Status, check.Message, check.Hint = promotion.Fail, "serves another version", "look at its log"
 			}
 			out = append(out, check)
@@ -129,11 +129,14 @@ func (c checks) run(ctx context.Context, release string) ([]promotion.Check, err
 }
 
 func (c checks) Verify(ctx context.Context, _ func(string)) ([]promotion.Check, error) {
-	return c.run(ctx, "new")
+	if c.w.Shape.Given {
+		return c.run(ctx, "old", c.w.Shape.Broken == ChecksFail)
+	}
+	return c.run(ctx, "new", c.w.Shape.Broken == ChecksFail)
 }
 
 func (c checks) VerifyPrevious(ctx context.Context, _ func(string)) ([]promotion.Check, error) {
-	return c.run(ctx, "old")
+	return c.run(ctx, "old", false)
 }
 
 type point struct{ w *World }

@@ -14,6 +14,7 @@ import (
 	"github.com/org/promote-action/internal/plan"
 	"github.com/org/promote-action/internal/promote"
 	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/step"
 )
 
 // Case is one promotion and all that goes wrong with it.
@@ -140,6 +141,9 @@ func (r *Run) forward(ctx context.Context, runner *promote.Runner) (promotion.Ou
 		}
 	}
 	for _, item := range r.Plan.Of(promotion.Backup) {
+		if _, sends := item.Step.(*step.SendBackup); sends {
+			r.World.send()
+		}
 		if item.Side == "driver" && s.Step(item.Name) != journal.StepDone {
 			if err := runner.Record(promotion.Backup, item.Name, nil, 0, nil); err != nil {
 				return "", err

@@ -95,6 +95,7 @@ type World struct {
 
 // Shape is what the environment and the release are like.
 type Shape struct {
+	Given     bool // not a release: a backup is restored
 	Load      bool // the server allows no clone
 	Databases int
 	Job       bool
@@ -104,7 +105,7 @@ type Shape struct {
 }
 
 func (s Shape) String() string {
-	return fmt.Sprintf("load=%t databases=%d job=%t volume=%t checkout=%t broken=%q", s.Load, s.Databases, s.Job, s.Volume, s.Checkout, string(s.Broken))
+	return fmt.Sprintf("given=%t load=%t databases=%d job=%t volume=%t checkout=%t broken=%q", s.Given, s.Load, s.Databases, s.Job, s.Volume, s.Checkout, string(s.Broken))
 }
 
 const (
@@ -162,6 +163,19 @@ func release(c *Container) string {
 	return "new"
 }
 
+// era is whose a write is: the release's, or where a backup is restored that of the databases that are there.
+func (w *World) era(c *Container) string {
+	if !w.Shape.Given {
+		return release(c)
+	}
+	for i := range w.Shape.Databases {
+		if db := w.Databases[dbName(i)]; db != nil && slices.Equal(db.Schema, []string{givenSchema}) {
+			return "new"
+		}
+	}
+	return "old"
+}
+
 // live is what the target does by itself between two operations: services take writes, jobs go on.
 func (w *World) live() {
 	for _, name := range slices.Sorted(maps.Keys(w.Containers)) {
@@ -182,7 +196,7 @@ func (w *World) write(c *Container) {
 		return
 	}
 	w.writes++
-	key := fmt.Sprintf("%s-%s-%d", release(c), c.Service, w.writes)
+	key := fmt.Sprintf("%s-%s-%d", w.era(c), c.Service, w.writes)
 	acked := false
 	for i := range w.Shape.Databases {
 		if w.insert(dbName(i), key) {
