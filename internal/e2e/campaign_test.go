@@ -23,13 +23,13 @@ import (
 type campaign struct {
 	shop    *shop
 	killer  *killer
-	at      demo.Release                       // development's
-	old     state                              // staging's, without the writers' orders
-	new     map[demo.Release]map[string]string // containers of a release that was promoted
-	orphans map[string]bool                    // directories that a dying server left
-	typical map[string]time.Duration           // of steps
-	tried   bool                               // the oracle was
-	tally   map[string]int                     // of outcomes, and of who was hit
+	at      demo.Release             // development's
+	old     state                    // staging's, without the writers' orders
+	new     map[demo.Release]state   // a release that was promoted undisturbed
+	orphans map[string]bool          // directories that a dying server left
+	typical map[string]time.Duration // of steps
+	tried   bool                     // the oracle was
+	tally   map[string]int           // of outcomes, and of who was hit
 }
 
 // told is what a call told.
@@ -115,6 +115,9 @@ func (c *campaign) open(t *testing.T) {
 	t.Helper()
 	c.at = demo.Release{Number: 2}
 	c.shop = newShop(t, options{dev: c.at, staging: demo.Release{Number: 1}})
+	if err := c.shop.Development.Set("SHOP_HEALTH_INTERVAL", "10s"); err != nil { // nothing happens there
+		t.Fatal(err)
+	}
 	config, err := os.OpenFile(c.shop.Config, os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
 		_, err = config.WriteString("\npolicy: {settle: 2s}\n")
@@ -130,7 +133,7 @@ func (c *campaign) open(t *testing.T) {
 	socket := filepath.Join(c.shop.Dir, "engine.sock")
 	c.killer.line, c.killer.shop = newLine(t, socket, engine), c.shop
 	c.shop.host = "unix://" + socket
-	c.new, c.orphans = map[demo.Release]map[string]string{}, map[string]bool{}
+	c.new, c.orphans = map[demo.Release]state{}, map[string]bool{}
 	// The first promotion, which nobody disturbs, shows what the new release looks like and how long each step takes.
 	c.old = c.shop.read(t)
 	c.tried = c.tried || os.Getenv("PROMOTE_FAULT_FIRST") != "" // goes on with a campaign that was interrupted

@@ -64,8 +64,12 @@ func describe(t testing.TB, c container.InspectResponse) string {
 	for _, m := range c.Mounts {
 		mounts[m.Destination] = string(m.Type) + " " + m.Name
 	}
+	labels := maps.Clone(c.Config.Labels)
+	if list := labels["com.docker.compose.depends_on"]; list != "" { // Compose writes it in any order
+		labels["com.docker.compose.depends_on"] = strings.Join(slices.Sorted(strings.SplitSeq(list, ",")), ",")
+	}
 	data, err := json.Marshal(map[string]any{
-		"image": c.Image, "env": env, "cmd": c.Config.Cmd, "entrypoint": c.Config.Entrypoint, "labels": c.Config.Labels, "health": c.Config.Healthcheck,
+		"image": c.Image, "env": env, "cmd": c.Config.Cmd, "entrypoint": c.Config.Entrypoint, "labels": labels, "health": c.Config.Healthcheck,
 		"stop": c.Config.StopTimeout, "restart": c.HostConfig.RestartPolicy, "networks": networks, "mounts": mounts, "running": c.State.Running,
 	})
 	if err != nil {
