@@ -1,0 +1,1 @@
+SELECT 1 / CASE WHEN total < 0 THEN 0 ELSE 1 END FROM orders;

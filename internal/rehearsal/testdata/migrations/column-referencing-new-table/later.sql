@@ -1,0 +1,1 @@
+UPDATE users SET team_id = 1;

@@ -1,0 +1,2 @@
+CREATE DOMAIN phone AS text;
+CREATE TABLE people (id bigint PRIMARY KEY, phone phone);

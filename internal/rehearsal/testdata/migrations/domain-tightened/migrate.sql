@@ -1,0 +1,1 @@
+ALTER DOMAIN phone ADD CONSTRAINT digits CHECK (VALUE ~ '^[0-9]*$');

@@ -1,0 +1,1 @@
+INSERT INTO tickets VALUES (2, 'waiting');

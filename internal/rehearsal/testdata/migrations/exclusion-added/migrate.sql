@@ -1,0 +1,1 @@
+ALTER TABLE bookings ADD CONSTRAINT apart EXCLUDE USING gist (during WITH &&);

@@ -1,0 +1,1 @@
+INSERT INTO bookings VALUES (2, '[2026-01-01,2026-01-03)');

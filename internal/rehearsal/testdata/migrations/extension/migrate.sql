@@ -1,0 +1,2 @@
+CREATE EXTENSION citext;
+ALTER TABLE users ADD COLUMN contact citext;

@@ -1,0 +1,1 @@
+ALTER TABLE visits ADD FOREIGN KEY (user_id) REFERENCES users;

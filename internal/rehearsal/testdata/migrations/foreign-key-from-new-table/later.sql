@@ -1,0 +1,1 @@
+INSERT INTO returns VALUES (1, 5);

@@ -1,0 +1,1 @@
+CREATE FUNCTION due(d date) RETURNS text LANGUAGE sql AS 'SELECT d::text';

@@ -1,0 +1,1 @@
+CREATE INDEX orders_open ON orders (id) WHERE processed_at IS NULL;

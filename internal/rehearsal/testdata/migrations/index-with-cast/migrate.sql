@@ -1,0 +1,1 @@
+CREATE INDEX documents_year ON documents (((body ->> 'year')::integer));

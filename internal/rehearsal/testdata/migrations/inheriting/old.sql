@@ -1,0 +1,1 @@
+SELECT 1 / (2 - count(*)) FROM orders WHERE id = 1;

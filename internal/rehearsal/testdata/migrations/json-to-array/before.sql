@@ -1,0 +1,2 @@
+CREATE TABLE profiles (id bigint PRIMARY KEY, tags jsonb);
+INSERT INTO profiles VALUES (1, '[]');

@@ -1,0 +1,1 @@
+ALTER TABLE profiles ALTER COLUMN tags TYPE text[] USING ARRAY[tags::text];

@@ -1,0 +1,1 @@
+SELECT tags -> 0 FROM profiles;

@@ -1,0 +1,1 @@
+CREATE TABLE events_2027 PARTITION OF events (CONSTRAINT short CHECK (length(what) < 3)) FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');

@@ -1,0 +1,2 @@
+INSERT INTO events VALUES ('2026-06-01', 'b');
+SELECT at, what FROM events;

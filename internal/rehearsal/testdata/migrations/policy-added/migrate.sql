@@ -1,0 +1,2 @@
+ALTER TABLE users ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON users USING (name = current_user);

@@ -1,0 +1,3 @@
+SET ROLE rehearsal_reader;
+SELECT 1 / count(*) FROM users;
+RESET ROLE;

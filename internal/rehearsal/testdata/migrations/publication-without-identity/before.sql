@@ -1,0 +1,2 @@
+CREATE TABLE marks (n bigint);
+INSERT INTO marks VALUES (1);

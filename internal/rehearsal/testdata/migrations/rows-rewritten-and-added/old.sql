@@ -1,0 +1,1 @@
+SELECT 1 / count(*) FROM users WHERE status = 'active';

@@ -1,0 +1,2 @@
+CREATE SEQUENCE invoice_numbers START 1000;
+SELECT nextval('invoice_numbers');

@@ -1,0 +1,3 @@
+SET ROLE rehearsal_reader;
+SELECT name FROM users;
+RESET ROLE;

@@ -1,0 +1,1 @@
+INSERT INTO returns (order_id, reason) VALUES (5, 'broken');

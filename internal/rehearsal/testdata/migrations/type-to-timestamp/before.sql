@@ -1,0 +1,2 @@
+CREATE TABLE logs (id bigint PRIMARY KEY, at bigint NOT NULL);
+INSERT INTO logs VALUES (1, 1700000000);

@@ -1,0 +1,1 @@
+SELECT id FROM logs WHERE at > 1600000000;
