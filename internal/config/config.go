@@ -27,6 +27,7 @@ type Config struct {
 	Volumes      map[string]VolumePolicy `yaml:"volumes" jsonschema_description:"What a rollback does with a named volume, by its name in the Compose file. A volume that is not listed is a warning in preflight."`
 	Checks       []Check                 `yaml:"checks" jsonschema_description:"Checks of your own: an HTTP request, an SQL query or a command."`
 	Policy       Policy                  `yaml:"policy" jsonschema_description:"When a promotion may start, and how long it may take."`
+	Compare      Compare                 `yaml:"compare" jsonschema_description:"How two environments are compared, and what is accepted."`
 	Backup       Backup                  `yaml:"backup" jsonschema_description:"Backups that are copied to the machine that promotes."`
 	Strategy     Strategy                `yaml:"strategy" jsonschema:"default=recreate" jsonschema_description:"How the services are replaced."`
 

@@ -119,7 +119,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("settings %+v, want %+v", cfg.Settings, want)
 	}
 	want := Policy{
-		Ready: 90, Caution: 75, OnCaution: StopOnCaution, Settle: Duration(5 * time.Second),
+		Ready: 90, Caution: 75, Coverage: 80, OnCaution: StopOnCaution, Settle: Duration(5 * time.Second),
 		Deadline: Duration(30 * time.Minute), PhaseDeadline: Duration(15 * time.Minute),
 	}
 	if !reflect.DeepEqual(cfg.Policy, want) {

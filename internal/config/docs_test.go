@@ -78,6 +78,8 @@ func describeType(t reflect.Type) (words string, element reflect.Type, suffix st
 		return "duration", nil, ""
 	case reflect.TypeFor[Percent]():
 		return "percentage", nil, ""
+	case reflect.TypeFor[Day]():
+		return "day", nil, ""
 	case reflect.TypeFor[Scalar]():
 		return "text, number or boolean", nil, ""
 	}

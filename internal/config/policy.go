@@ -2,16 +2,18 @@ package config
 
 // Policy is when a promotion may start, and how long it may take.
 type Policy struct {
-	Ready           int       `yaml:"ready" jsonschema:"minimum=0,maximum=100,default=90" jsonschema_description:"Readiness score from which the verdict is ready."`
-	Caution         int       `yaml:"caution" jsonschema:"minimum=0,maximum=100,default=75" jsonschema_description:"Readiness score from which the verdict is caution; below it is not-ready."`
-	OnCaution       OnCaution `yaml:"on_caution" jsonschema:"default=stop" jsonschema_description:"What a promotion does on caution."`
-	Branches        []string  `yaml:"branches" jsonschema:"example=main" jsonschema_description:"Branches that may be promoted, with * within one part of the name. Default: any."`
-	Clean           bool      `yaml:"clean" jsonschema:"default=false" jsonschema_description:"Whether uncommitted or untracked files refuse a promotion. Otherwise they are a warning."`
-	Pushed          bool      `yaml:"pushed" jsonschema:"default=false" jsonschema_description:"Whether a commit that the remote does not have refuses a promotion. Otherwise it is a warning."`
-	Settle          Duration  `yaml:"settle" jsonschema:"default=5s" jsonschema_description:"How long nothing may restart after deploy before verify passes."`
-	Deadline        Duration  `yaml:"deadline" jsonschema:"default=30m" jsonschema_description:"How long a promotion may take from shutdown to the end of verify before it rolls back."`
-	PhaseDeadline   Duration  `yaml:"phase_deadline" jsonschema:"default=15m" jsonschema_description:"How long a promotion that is run phase by phase may be left between two mutating phases before it rolls back."`
-	ReplaceDatabase bool      `yaml:"replace_database" jsonschema:"default=false" jsonschema_description:"Whether the container of a database service is replaced when its image or configuration changed. Otherwise the change is only reported."`
+	Ready           int            `yaml:"ready" jsonschema:"minimum=0,maximum=100,default=90" jsonschema_description:"Readiness score from which the verdict is ready."`
+	Caution         int            `yaml:"caution" jsonschema:"minimum=0,maximum=100,default=75" jsonschema_description:"Readiness score from which the verdict is caution; below it is not-ready."`
+	Coverage        int            `yaml:"coverage" jsonschema:"minimum=0,maximum=100,default=80" jsonschema_description:"Share of the readiness score's weight that has to be measured, in percent; below it the verdict is unknown."`
+	Weights         map[string]int `yaml:"weights" jsonschema_description:"Weights of objectives of the readiness score, where they differ from the defaults in score.md; 0 takes one out of the score."`
+	OnCaution       OnCaution      `yaml:"on_caution" jsonschema:"default=stop" jsonschema_description:"What a promotion does on caution."`
+	Branches        []string       `yaml:"branches" jsonschema:"example=main" jsonschema_description:"Branches that may be promoted, with * within one part of the name. Default: any."`
+	Clean           bool           `yaml:"clean" jsonschema:"default=false" jsonschema_description:"Whether uncommitted or untracked files refuse a promotion. Otherwise they are a warning."`
+	Pushed          bool           `yaml:"pushed" jsonschema:"default=false" jsonschema_description:"Whether a commit that the remote does not have refuses a promotion. Otherwise it is a warning."`
+	Settle          Duration       `yaml:"settle" jsonschema:"default=5s" jsonschema_description:"How long nothing may restart after deploy before verify passes."`
+	Deadline        Duration       `yaml:"deadline" jsonschema:"default=30m" jsonschema_description:"How long a promotion may take from shutdown to the end of verify before it rolls back."`
+	PhaseDeadline   Duration       `yaml:"phase_deadline" jsonschema:"default=15m" jsonschema_description:"How long a promotion that is run phase by phase may be left between two mutating phases before it rolls back."`
+	ReplaceDatabase bool           `yaml:"replace_database" jsonschema:"default=false" jsonschema_description:"Whether the container of a database service is replaced when its image or configuration changed. Otherwise the change is only reported."`
 }
 
 // OnCaution is what a promotion does when the verdict is caution.

@@ -57,6 +57,28 @@ func (p Percent) String() string { return strconv.FormatFloat(float64(p), 'f', -
 // MarshalText writes the number with its sign.
 func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
+// Day is a day of the calendar in UTC: 2026-12-31.
+type Day string
+
+var errDay = errors.New("write a day as YYYY-MM-DD, like 2026-12-31")
+
+func (d *Day) parse(text string) error {
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return errDay
+	}
+	*d = Day(text)
+	return nil
+}
+
+// Time is the day's beginning.
+func (d Day) Time() time.Time {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
 // Scalar is a string, a number or a boolean as it was written: 1.10 stays 1.10.
 type Scalar string
 

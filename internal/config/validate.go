@@ -26,6 +26,7 @@ func (v *validator) run() {
 	}
 	v.checks()
 	v.policy()
+	v.compare()
 	v.backup()
 }
 
@@ -149,6 +150,12 @@ func (c *Config) CheckServices(environment string, known []string) error {
 			need(key+".http.service", check.HTTP.Service)
 		}
 	})
+	for i, f := range c.Compare.Flags {
+		need(fmt.Sprintf("compare.flags[%d].service", i), f.Service)
+	}
+	for i, e := range c.Compare.Performance.Endpoints {
+		need(fmt.Sprintf("compare.performance.endpoints[%d].service", i), e.Service)
+	}
 	if len(doc.problems) == 0 {
 		return nil
 	}
