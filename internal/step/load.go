@@ -91,6 +91,10 @@ func (s *LoadDatabase) Undo(ctx context.Context, t *Target) error {
 			return err
 		}
 	}
+	// A swap opens the database. It stays closed until all is proved, whoever waits outside.
+	if _, err := db.Close(ctx, s.Database); err != nil {
+		return err
+	}
 	return db.Drop(ctx, s.As)
 }
 

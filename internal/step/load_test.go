@@ -15,6 +15,7 @@ type server struct {
 	content  map[string]string
 	cut      string // operation to be cut off after its effect
 	broken   bool   // the dump gives another content
+	open     bool   // the live database is
 }
 
 func (s *server) ended(op string) error {
@@ -51,7 +52,13 @@ func (s *server) Swap(_ context.Context, live, aside, in string) error {
 	}
 	s.content[aside], s.content[live] = s.content[live], s.content[in]
 	delete(s.content, in)
+	s.open = true
 	return s.ended("swap")
+}
+
+func (s *server) Close(context.Context, string) ([]string, error) {
+	s.open = false
+	return nil, s.ended("close")
 }
 
 func (s *server) Drop(_ context.Context, name string) error {
@@ -84,7 +91,7 @@ func TestALoadThatIsCutAnywhereIsDoneOrUndoneFromThere(t *testing.T) {
 					t.Errorf("cut in %q, done again: %v", cut, s.content)
 				}
 			}
-			for _, cut := range []string{"swap", "drop", ""} { // the undoing is cut too
+			for _, cut := range []string{"swap", "close", "drop", ""} { // the undoing is cut too
 				s.cut = cut
 				if err := step.Undo(t.Context(), target); err != nil && !errors.Is(err, errCut) {
 					t.Fatalf("undo: %v", err)
@@ -92,6 +99,9 @@ func TestALoadThatIsCutAnywhereIsDoneOrUndoneFromThere(t *testing.T) {
 			}
 			if s.content["shop"] != "live" || len(s.content) != 1 {
 				t.Errorf("cut in %q, again %v, undone: %v", cut, again, s.content)
+			}
+			if s.open {
+				t.Errorf("cut in %q, again %v, undone: the database is open before it is proved", cut, again)
 			}
 		}
 	}
