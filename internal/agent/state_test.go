@@ -12,6 +12,7 @@ import (
 	"github.com/org/promote-action/internal/fault"
 	"github.com/org/promote-action/internal/journal"
 	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/step"
 )
 
 var freeze = flag.Bool("freeze", false, "write the state volume of the present layout to testdata, where there is none yet")
@@ -155,7 +156,8 @@ func TestHistoryOfWhatCannotBeRead(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(dir, "journal"), []byte("promote-journal/2\n"), 0o600))
 			must(t, os.Remove(filepath.Join(dir, "result.json")))
 		}, promotion.Unknown, "newer version", false},
-		"no plan": {func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "plan.json"))) }, promotion.Done, "plan.json", true},
+		"nothing wrong": {func(*testing.T, string) {}, promotion.Done, "", true},
+		"no plan":       {func(t *testing.T, dir string) { must(t, os.Remove(filepath.Join(dir, "plan.json"))) }, promotion.Done, "plan.json", true},
 		"a plan that is none": {func(t *testing.T, dir string) {
 			must(t, os.WriteFile(filepath.Join(dir, "plan.json"), []byte("{"), 0o600))
 		}, promotion.Done, "plan of promotion", true},
@@ -172,6 +174,7 @@ func TestHistoryOfWhatCannotBeRead(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(frozen("1"))); err != nil {
 				t.Fatal(err)
 			}
+			must(t, os.WriteFile(filepath.Join(dir, "promotions", idDone, "restore", step.RecordFile), []byte("{}"), 0o600)) // it could be rolled back
 			c.damage(t, filepath.Join(dir, "promotions", idDone))
 			must(t, os.Mkdir(filepath.Join(dir, "promotions", "somebody's notes"), 0o700))
 			s, err := journal.OpenStore(dir)
@@ -191,7 +194,7 @@ func TestHistoryOfWhatCannotBeRead(t *testing.T) {
 				case e.ID != idDone && e.Error != "":
 					t.Errorf("another one: %+v", e)
 				case e.ID != idDone:
-				case e.Outcome != c.outcome || !strings.Contains(e.Error, c.says) || (c.says == "") != (e.Error == "") || (e.Took > 0) != c.took || e.Restorable:
+				case e.Outcome != c.outcome || !strings.Contains(e.Error, c.says) || (c.says == "") != (e.Error == "") || (e.Took > 0) != c.took || e.Restorable != (name == "nothing wrong"):
 					t.Errorf("%+v", e)
 				case e.Started.IsZero() && c.outcome == promotion.Unknown:
 					t.Error("its id says when it began")
