@@ -53,6 +53,10 @@ func relations() string {
 	WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND ` + userSchema + ` AND ` + notMember("pg_class", "c.oid")
 }
 
+// attributeOptions leaves out what some builds of the server note there for themselves: Debian's 17.12 writes pg_attver, a
+// position in the log, which differs for every database and which its pg_dump leaves out too.
+const attributeOptions = `coalesce((SELECT array_agg(o)::text FROM unnest(a.attoptions) o WHERE o !~ '^pg_'), '')`
+
 // A column's place counts only among the columns that are there: a restore closes the gaps of dropped ones.
 func columns(compression string) string {
 	return `SELECT 'column ' || c.oid::regclass::text || '.' || quote_ident(a.attname),
@@ -62,7 +66,7 @@ func columns(compression string) string {
 		|| coalesce(CASE WHEN a.attgenerated <> '' THEN ' generated ' || a.attgenerated::text || ' ' ELSE ' default ' END || pg_get_expr(d.adbin, d.adrelid), '')
 		|| CASE WHEN a.attcollation <> t.typcollation THEN ' collate ' || a.attcollation::regcollation::text ELSE '' END
 		|| ' storage=' || a.attstorage::text || ' compression=' || ` + compression + ` || ' statistics=' || coalesce(nullif(a.attstattarget, -1)::text, '')
-		|| ' options=' || coalesce(a.attoptions::text, '') || coalesce(a.attfdwoptions::text, '') || ' inherited=' || (a.attinhcount > 0) || ' local=' || a.attislocal
+		|| ' options=' || ` + attributeOptions + ` || coalesce(a.attfdwoptions::text, '') || ' inherited=' || (a.attinhcount > 0) || ' local=' || a.attislocal
 		|| CASE WHEN a.attacl IS NULL THEN '' ELSE ` + acl("a.attacl", "c", "c.relowner") + ` END
 	FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid
 		LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
@@ -90,11 +94,14 @@ func functions() string {
 	FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.prokind <> 'a' AND ` + userSchema + ` AND ` + notMember("pg_proc", "p.oid")
 }
 
-func aggregates() string {
-	return `SELECT 'aggregate ' || p.oid::regprocedure::text, ` + owner("p.proowner") + ` || ' ' || g.aggkind::text || ' state ' || g.aggtransfn || ' ' || g.aggtranstype::regtype
+// aggregateDefinition is an aggregate's definition, of p and its g.
+const aggregateDefinition = `g.aggkind::text || ' state ' || g.aggtransfn || ' ' || g.aggtranstype::regtype
 		|| ' space ' || g.aggtransspace || ' final ' || g.aggfinalfn || ' ' || g.aggfinalextra || g.aggfinalmodify::text || ' combine ' || g.aggcombinefn || ' serial ' || g.aggserialfn || ' ' || g.aggdeserialfn
 		|| ' moving ' || g.aggmtransfn || ' ' || g.aggminvtransfn || ' ' || g.aggmfinalfn || ' initial ' || coalesce(g.agginitval, 'null') || ' ' || coalesce(g.aggminitval, 'null')
-		|| ' sort ' || g.aggsortop::regoperator || ' parallel ' || p.proparallel::text || ' arguments ' || pg_get_function_arguments(p.oid) || ` + acl("p.proacl", "f", "p.proowner") + `
+		|| ' sort ' || g.aggsortop::regoperator || ' parallel ' || p.proparallel::text || ' arguments ' || pg_get_function_arguments(p.oid)`
+
+func aggregates() string {
+	return `SELECT 'aggregate ' || p.oid::regprocedure::text, ` + owner("p.proowner") + ` || ' ' || ` + aggregateDefinition + ` || ` + acl("p.proacl", "f", "p.proowner") + `
 	FROM pg_proc p JOIN pg_aggregate g ON g.aggfnoid = p.oid JOIN pg_namespace n ON n.oid = p.pronamespace WHERE ` + userSchema + ` AND ` + notMember("pg_proc", "p.oid")
 }
 
@@ -138,9 +145,10 @@ var statistics = `SELECT 'statistics ' || quote_ident(n.nspname) || '.' || quote
 var eventTriggers = `SELECT 'event trigger ' || quote_ident(e.evtname), e.evtevent || ' enabled=' || e.evtenabled::text || ' ' || e.evtfoid::regprocedure || ' tags=' || coalesce(e.evttags::text, '') || ' ' || ` + owner("e.evtowner") + `
 	FROM pg_event_trigger e WHERE ` + notMember("pg_event_trigger", "e.oid")
 
-var publications = `SELECT 'publication ' || quote_ident(p.pubname), ` + owner("p.pubowner") + ` || ' all=' || p.puballtables || ' ' || p.pubinsert || p.pubupdate || p.pubdelete || p.pubtruncate || ' root=' || p.pubviaroot
-		|| ' tables=' || coalesce((SELECT string_agg(t.prrelid::regclass::text, ',' ORDER BY t.prrelid::regclass::text) FROM pg_publication_rel t WHERE t.prpubid = p.oid), '')
-	FROM pg_publication p`
+const publicationDefinition = `'all=' || p.puballtables || ' ' || p.pubinsert || p.pubupdate || p.pubdelete || p.pubtruncate || ' root=' || p.pubviaroot
+		|| ' tables=' || coalesce((SELECT string_agg(t.prrelid::regclass::text, ',' ORDER BY t.prrelid::regclass::text) FROM pg_publication_rel t WHERE t.prpubid = p.oid), '')`
+
+var publications = `SELECT 'publication ' || quote_ident(p.pubname), ` + owner("p.pubowner") + ` || ' ' || ` + publicationDefinition + ` FROM pg_publication p`
 
 // The options of a server or a user mapping can hold a password: only their hash is kept.
 const foreignServers = `SELECT 'foreign server ' || quote_ident(s.srvname), w.fdwname || ' owner=' || pg_get_userbyid(s.srvowner) || ' version=' || coalesce(s.srvversion, '') || ' options=' || md5(coalesce(s.srvoptions::text, ''))
@@ -151,13 +159,16 @@ const defaultPrivileges = `SELECT 'default privileges ' || d.defaclobjtype::text
 		coalesce((SELECT string_agg(g::text, ',' ORDER BY g::text COLLATE "C") FROM unnest(d.defaclacl) g), '')
 	FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace`
 
+// rareClasses are the kinds of objects that are only told by their identity.
+var rareClasses = []string{
+	"pg_cast", "pg_collation", "pg_conversion", "pg_operator", "pg_opclass", "pg_opfamily", "pg_am", "pg_language", "pg_transform",
+	"pg_foreign_data_wrapper", "pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template",
+}
+
 // others16384 names the rare kinds of objects that someone made after initdb, whose first OID is 16384, by identity alone.
 func others16384() string {
 	var parts []string
-	for _, class := range []string{
-		"pg_cast", "pg_collation", "pg_conversion", "pg_operator", "pg_opclass", "pg_opfamily", "pg_am", "pg_language", "pg_transform",
-		"pg_foreign_data_wrapper", "pg_ts_config", "pg_ts_dict", "pg_ts_parser", "pg_ts_template",
-	} {
+	for _, class := range rareClasses {
 		parts = append(parts, `SELECT i.type || ' ' || i.identity, '' FROM `+class+` o, pg_identify_object('`+class+`'::regclass, o.oid, 0) i WHERE o.oid >= 16384 AND `+notMember(class, "o.oid"))
 	}
 	return strings.Join(parts, " UNION ALL ")

@@ -111,6 +111,7 @@ type TableData struct {
 	NewestOf    string            `json:"newest_of,omitempty"`
 	Reference   bool              `json:"reference,omitempty"` // compared row by row
 	ByKey       map[string]string `json:"by_key,omitempty"`    // of a reference table: key → hash of the row
+	Tool        string            `json:"tool,omitempty"`      // the migration tool whose table it is
 	Error       string            `json:"error,omitempty"`
 }
 
