@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/org/promote-action/internal/promotion"
 	"github.com/org/promote-action/internal/step"
@@ -128,34 +129,17 @@ func (p *prover) databases(ctx context.Context) {
 				continue
 			}
 		}
-		err = db.pg.Probe(ctx, c.Database)
-		switch {
-		case err == nil && c.Way == step.Clone:
-			p.add(name, promotion.Pass, "clone and swap were tried on a throwaway database", "")
-		case err == nil:
-			p.add(name, promotion.Warn, "a dump is restored into a new database and swapped in: the user may not clone", "")
-		default:
-			p.add(name, promotion.Fail, "a rollback is not possible: "+err.Error(), p.grants(ctx, db, c.Database))
-		}
+		way := proveWayBack(ctx, db.pg, c, p.dumps(c))
+		p.add(name, way.status, way.message, way.hint)
 	}
 }
 
-func (p *prover) grants(ctx context.Context, db *database, name string) string {
-	rights, err := db.pg.Rights(ctx, name)
-	if err != nil {
-		return ""
-	}
-	hint := ""
-	for _, m := range rights.Missing {
-		if hint != "" {
-			hint += "; "
-		}
-		hint += m.Grant
-	}
-	if hint != "" {
-		hint = "as an administrator of the server: " + hint
-	}
-	return hint
+// dumps reports whether the plan takes a dump of the database.
+func (p *prover) dumps(c *step.CopyDatabase) bool {
+	return slices.ContainsFunc(p.req.Plan.Steps, func(item step.Item) bool {
+		d, ok := item.Step.(*step.DumpDatabase)
+		return ok && d.Server == c.Server && d.Database == c.Database
+	})
 }
 
 func (p *prover) checkout(ctx context.Context) {

@@ -267,7 +267,7 @@ func TestTheWayBackIsDecidedByRights(t *testing.T) {
 	}{
 		{snapshot.Rights{Superuser: true}, step.Clone},
 		{snapshot.Rights{CreateDB: true, Owner: true, Signal: true}, step.Clone},
-		{snapshot.Rights{CreateDB: true, Owner: true}, step.Load},
+		{snapshot.Rights{CreateDB: true, Owner: true}, step.Clone},
 		{snapshot.Rights{CreateDB: true, Signal: true}, step.Load},
 		{snapshot.Rights{Owner: true, Signal: true}, step.Load},
 		{snapshot.Rights{}, step.Load},

@@ -181,6 +181,11 @@ func (s *Server) maintenance(ctx context.Context, avoid ...string) (*pgx.Conn, e
 			break
 		}
 	}
+	switch refused := errors.Join(errs...); code(refused) {
+	case "42501", "28000":
+		return nil, fmt.Errorf("%w: a database to work from, besides those that are promoted; as an administrator of the server: GRANT CONNECT ON DATABASE postgres TO %s, and a line in pg_hba.conf that lets it in: %w",
+			ErrRights, ident(s.conn.User), refused)
+	}
 	if len(errs) == 0 {
 		return nil, fmt.Errorf("connect to %s: no database to work from besides %s", s.conn, strings.Join(avoid, ", "))
 	}

@@ -9,13 +9,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// Sessions that promote has open at a time: in one database, and in all.
+const (
+	sessionsInOne = 3
+	sessionsInAll = 4
+)
+
 // Rights are what the role may do that clone and swap of one database need.
 type Rights struct {
 	User      string    `json:"user"`
 	Superuser bool      `json:"superuser"`
 	CreateDB  bool      `json:"create_db"`
-	Owner     bool      `json:"owner"`   // owns the database or inherits from its owner
-	Signal    bool      `json:"signal"`  // may end the sessions of every ordinary role
+	Owner     bool      `json:"owner"`   // owns the database, or inherits from its owner and may give away to it
+	Signal    bool      `json:"signal"`  // may end the sessions of every ordinary role that may connect to the database
 	ReadAll   bool      `json:"read"`    // may read every table by role; else it depends on the table
 	Missing   []Missing `json:"missing"` // empty: clone and swap are allowed
 }
@@ -33,33 +39,82 @@ func (s *Server) Rights(ctx context.Context, db string) (Rights, error) {
 		return Rights{}, err
 	}
 	defer closeConn(conn)
-	var r Rights
-	var owner string
-	readAll := "false"
-	if s.major >= 14 {
-		readAll = "pg_has_role('pg_read_all_data', 'USAGE')"
-	}
-	err = conn.QueryRow(ctx, `
-		SELECT current_user, r.rolsuper, r.rolcreatedb OR r.rolsuper, pg_has_role(d.datdba, 'USAGE'), pg_get_userbyid(d.datdba),
-			r.rolsuper OR pg_has_role('pg_signal_backend', 'USAGE'), r.rolsuper OR `+readAll+`
-		FROM pg_database d, pg_roles r WHERE r.rolname = current_user AND d.datname = $1`, db).
-		Scan(&r.User, &r.Superuser, &r.CreateDB, &r.Owner, &owner, &r.Signal, &r.ReadAll)
+	r, err := s.rights(ctx, conn, db)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return Rights{}, fmt.Errorf("rights in %q: %w", db, ErrNoDatabase)
+		err = ErrNoDatabase
 	}
 	if err != nil {
 		return Rights{}, fmt.Errorf("rights in %q: %w", db, err)
 	}
+	return r, nil
+}
+
+func (s *Server) rights(ctx context.Context, conn *pgx.Conn, db string) (Rights, error) {
+	var r Rights
+	var owner string
+	var ofRole, ofDatabase int
+	readAll, give := "false", ""
+	if s.major >= 14 {
+		readAll = "pg_has_role('pg_read_all_data', 'USAGE')"
+	}
+	if s.major >= 16 {
+		give = " AND pg_has_role(d.datdba, 'SET')"
+	}
+	err := conn.QueryRow(ctx, `
+		SELECT current_user, r.rolsuper, r.rolcreatedb OR r.rolsuper, pg_has_role(d.datdba, 'USAGE')`+give+`, pg_get_userbyid(d.datdba),
+			r.rolsuper OR pg_has_role('pg_signal_backend', 'USAGE') OR NOT EXISTS (SELECT 1 FROM pg_roles o WHERE o.rolcanlogin AND NOT o.rolsuper
+				AND has_database_privilege(o.oid, d.oid, 'CONNECT') AND NOT pg_has_role(o.oid, 'USAGE')),
+			r.rolsuper OR `+readAll+`, CASE WHEN r.rolsuper THEN -1 ELSE r.rolconnlimit END, CASE WHEN r.rolsuper THEN -1 ELSE d.datconnlimit END
+		FROM pg_database d, pg_roles r WHERE r.rolname = current_user AND d.datname = $1`, db).
+		Scan(&r.User, &r.Superuser, &r.CreateDB, &r.Owner, &owner, &r.Signal, &r.ReadAll, &ofRole, &ofDatabase)
+	if err != nil {
+		return r, err
+	}
+	lack := func(right, grant string) { r.Missing = append(r.Missing, Missing{right, grant}) }
 	if !r.CreateDB {
-		r.Missing = append(r.Missing, Missing{"create databases", "ALTER ROLE " + ident(r.User) + " CREATEDB"})
+		lack("create databases", "ALTER ROLE "+ident(r.User)+" CREATEDB")
 	}
 	if !r.Owner {
-		r.Missing = append(r.Missing, Missing{"own database " + db + ", as " + owner + " does", "GRANT " + ident(owner) + " TO " + ident(r.User)})
+		grant, err := s.membership(ctx, conn, owner)
+		if err != nil {
+			return r, err
+		}
+		lack("own database "+db+", as "+owner+" does", grant)
 	}
 	if !r.Signal {
-		r.Missing = append(r.Missing, Missing{"end the sessions of other roles", "GRANT pg_signal_backend TO " + ident(r.User)})
+		grant, err := s.membership(ctx, conn, "pg_signal_backend")
+		if err != nil {
+			return r, err
+		}
+		lack("end the sessions of other roles", grant)
+	}
+	if ofRole >= 0 && ofRole < sessionsInAll {
+		lack(fmt.Sprintf("have %d sessions at a time (its limit is %d)", sessionsInAll, ofRole), fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT %d", ident(r.User), sessionsInAll))
+	}
+	if ofDatabase >= 0 && ofDatabase < sessionsInOne {
+		lack(fmt.Sprintf("have %d sessions in database %s (its limit is %d)", sessionsInOne, db, ofDatabase), fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT %d", ident(db), sessionsInOne))
 	}
 	return r, nil
+}
+
+// membership is the statement after which the role of conn has the rights of role.
+func (s *Server) membership(ctx context.Context, conn *pgx.Conn, role string) (string, error) {
+	var user string
+	var inherits, member bool
+	err := conn.QueryRow(ctx, "SELECT current_user, r.rolinherit, pg_has_role($1::name, 'MEMBER') FROM pg_roles r WHERE r.rolname = current_user", role).Scan(&user, &inherits, &member)
+	if err != nil {
+		return "", err
+	}
+	grant := "GRANT " + ident(role) + " TO " + ident(user)
+	switch {
+	case inherits && !member:
+		return grant, nil
+	case s.major >= 16: // each membership says by itself what it is good for
+		return grant + " WITH INHERIT TRUE, SET TRUE", nil
+	case member:
+		return "ALTER ROLE " + ident(user) + " INHERIT", nil
+	}
+	return grant + "; ALTER ROLE " + ident(user) + " INHERIT", nil
 }
 
 // probeLock is the advisory lock that keeps probes of one server apart ("promote" in ASCII, cut to 56 bits).
@@ -109,6 +164,13 @@ func (s *Server) Probe(ctx context.Context, db string) (err error) {
 	}, "; ")); err != nil {
 		_, _ = conn.Exec(ctx, "ROLLBACK")
 		return probeError("rename a database", err)
+	}
+	props, err := readProperties(ctx, conn, c)
+	if err != nil {
+		return probeError("read a database", err)
+	}
+	if _, err := s.createFrom(ctx, conn, c, a, props); err != nil {
+		return probeError("clone a database", err)
 	}
 	return nil
 }

@@ -26,8 +26,8 @@ func TestRightsAndProbe(t *testing.T) {
 	}{
 		{"postgres", nil, true},
 		{"member", nil, true},
-		{"own", []string{`GRANT pg_signal_backend TO "own"`}, true},
-		{"plain", []string{`ALTER ROLE "plain" CREATEDB`, `GRANT "own" TO "plain"`, `GRANT pg_signal_backend TO "plain"`}, false},
+		{"own", []string{`GRANT "pg_signal_backend" TO "own"`}, true},
+		{"plain", []string{`ALTER ROLE "plain" CREATEDB`, `GRANT "own" TO "plain"`, `GRANT "pg_signal_backend" TO "plain"`}, false},
 	} {
 		s := openAs(t, c.user)
 		r, err := s.Rights(t.Context(), "rights_test")
