@@ -76,7 +76,9 @@ func (d *database) Dump(ctx context.Context, name, file string, progress func(do
 		return step.Dump{}, err
 	}
 	defer out.abort()
-	info, err := d.pg.Dump(ctx, d.client(), name, out, postgres.DumpOptions{Progress: func(raw, _ int64) { progress(raw, 0) }})
+	info, err := d.pg.Dump(ctx, d.client(), name, out, postgres.DumpOptions{
+		Rows: strings.HasPrefix(file, backupDir+"/"), Progress: func(raw, _ int64) { progress(raw, 0) },
+	})
 	if err != nil {
 		return step.Dump{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/org/promote-action/internal/backup"
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/plan"
+	"github.com/org/promote-action/internal/postgres"
 	"github.com/org/promote-action/internal/step"
 )
 
@@ -205,6 +206,10 @@ func (s *Server) dumped(ctx context.Context, w *backup.Writer, r *running, p poi
 		if err != nil {
 			return nil, err
 		}
+		rows, err := dumpedRows(info)
+		if err != nil {
+			return nil, err
+		}
 		if err := add(w, strings.TrimSuffix(name, ".dump.zst")+".info.json", backup.KindSchema, info); err != nil {
 			return nil, err
 		}
@@ -214,9 +219,22 @@ func (s *Server) dumped(ctx context.Context, w *backup.Writer, r *running, p poi
 		}
 		out = append(out, backup.Database{
 			Service: d.Server, Name: d.Database, Owner: dump.Owner, Encoding: dump.Encoding, Collate: dump.Collate, CType: dump.CType, ServerVersion: server.Version,
-			ToolVersion: dump.Tool, Size: d.Bytes, File: name, RawBytes: dump.Raw, Schema: schema.Hash,
+			ToolVersion: dump.Tool, Size: d.Bytes, File: name, RawBytes: dump.Raw, Schema: schema.Hash, Rows: rows,
 		})
 	}
 	slices.SortFunc(out, func(a, b backup.Database) int { return cmp.Compare(a.File, b.File) })
 	return out, nil
+}
+
+// dumpedRows are what the manifest says of the rows in a dump.
+func dumpedRows(info []byte) (map[string]backup.Rows, error) {
+	var dump postgres.DumpInfo
+	if err := json.Unmarshal(info, &dump); err != nil {
+		return nil, err
+	}
+	rows := map[string]backup.Rows{}
+	for table, t := range dump.Rows {
+		rows[table] = backup.Rows{Count: t.Count, Hash: t.Hash, Method: t.Method}
+	}
+	return rows, nil
 }

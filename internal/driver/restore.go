@@ -176,9 +176,12 @@ func (p *promoting) wanted(ctx context.Context, b *backup.Backup, o RestoreOptio
 		}
 		for table, rows := range db.Rows {
 			if dump.Rows == nil {
-				dump.Rows = map[string]int64{}
+				dump.Rows, dump.Hashes = map[string]int64{}, map[string]string{}
 			}
 			dump.Rows[table] = rows.Count
+			if dump.Schema != "" { // other versions hash the same rows to other values
+				dump.Hashes[table] = rows.Hash
+			}
 		}
 		given.Dumps = append(given.Dumps, dump)
 	}

@@ -79,7 +79,8 @@ type Dump struct {
 	File     string // within the backup
 	Schema   string // fingerprint; empty where it cannot be compared
 	Rows     map[string]int64
-	Bytes    int64 // of the database when it was dumped
+	Hashes   map[string]string // of the rows of each table; of those that cannot be compared there is none
+	Bytes    int64             // of the database when it was dumped
 }
 
 // Given is a backup that is to be restored.
@@ -193,7 +194,7 @@ func (b *builder) restoring(given Given, pairs []pair) {
 			b.warn("database %s has another schema in the backup than now: the release that runs has to work with it, and its one-shots are not run again", p.db.Name)
 		}
 		add("load-database "+label(p.server, p.db), promotion.Deploy, &step.LoadDatabase{
-			Server: p.server.Name, Database: p.db.Name, Backup: given.Name, File: step.GivenDir + "/" + p.dump.File, Schema: p.dump.Schema, Rows: p.dump.Rows, Bytes: max(p.dump.Bytes, 1),
+			Server: p.server.Name, Database: p.db.Name, Backup: given.Name, File: step.GivenDir + "/" + p.dump.File, Schema: p.dump.Schema, Rows: p.dump.Rows, Hashes: p.dump.Hashes, Bytes: max(p.dump.Bytes, 1),
 			As: b.in.CopyName(p.db.Name, "load", b.in.ID), Aside: b.in.CopyName(p.db.Name, "replaced", b.in.ID),
 		})
 	}

@@ -34,10 +34,14 @@ type TableRows struct {
 	Count   int64  `json:"count"`
 	Hash    string `json:"hash"`
 	Method  string `json:"method"`
+	Derived bool   `json:"derived,omitempty"` // of a materialized view: a logical restore makes it anew from what it is made of
 	Missing string `json:"missing,omitempty"` // why it was not read; then the rest is empty
 }
 
-const largeObjects = "large objects"
+const (
+	largeObjects   = "large objects"
+	sequenceMethod = "value"
+)
 
 // Missing names what was not read, sorted.
 func (r Rows) Missing() []string {
@@ -166,12 +170,14 @@ func (r *rowReader) table(ctx context.Context, conn *pgx.Conn, rel *relation) (T
 	case rel.kind == "f":
 		return TableRows{Missing: "foreign table: its rows are elsewhere"}, nil
 	case rel.kind == "m" && !rel.populated:
-		return TableRows{Method: "not populated", Hash: "none"}, nil
+		return TableRows{Method: "not populated", Hash: "none", Derived: true}, nil
 	case !rel.readable:
 		return TableRows{Missing: "no SELECT privilege"}, nil
 	}
-	return fingerprint(ctx, conn, "SELECT "+aggregate+" FROM (SELECT "+hashExpr(rel.columns, r.options.Exact, r.server.major)+" AS h FROM "+rel.from()+" t) q",
+	rows, err := fingerprint(ctx, conn, "SELECT "+aggregate+" FROM (SELECT "+hashExpr(rel.columns, r.options.Exact, r.server.major)+" AS h FROM "+rel.from()+" t) q",
 		method(rel.columns, r.options.Exact, r.server.major))
+	rows.Derived = rel.kind == "m"
+	return rows, err
 }
 
 // fingerprint runs query under a savepoint. A privilege that is lacking, as under row-level security, makes it missing.
@@ -214,7 +220,7 @@ func (r *rowReader) sequences(ctx context.Context, conn *pgx.Conn) error {
 			if err := row.Scan(&last, &called); err != nil {
 				return err
 			}
-			r.rows.Tables[key] = TableRows{Count: 1, Hash: fmt.Sprintf("%d called=%t", last, called), Method: "value"}
+			r.rows.Tables[key] = TableRows{Count: 1, Hash: fmt.Sprintf("%d called=%t", last, called), Method: sequenceMethod}
 			return nil
 		})
 		return nil
@@ -287,7 +293,7 @@ func DiffRows(a, b Rows) []string {
 			diff = append(diff, fmt.Sprintf("%s has %d rows, was %d", n, now.Count, before.Count))
 		case before.Method != now.Method:
 			diff = append(diff, fmt.Sprintf("%s not compared: %s, was %s", n, now.Method, before.Method))
-		case before.Hash != now.Hash && before.Method == "value":
+		case before.Hash != now.Hash && before.Method == sequenceMethod:
 			diff = append(diff, fmt.Sprintf("%s is %s, was %s", n, now.Hash, before.Hash))
 		case before.Hash != now.Hash:
 			diff = append(diff, fmt.Sprintf("%s has other rows (%d as before)", n, now.Count))

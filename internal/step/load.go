@@ -15,15 +15,16 @@ const GivenDir = "given"
 // LoadDatabase puts the dump of a backup in the place of a database, which is kept under another name. The live database
 // must be closed: until the swap nobody sees the new one, and after it nobody can write to the old one.
 type LoadDatabase struct {
-	Server   string           `json:"server"`
-	Database string           `json:"database"`
-	Backup   string           `json:"backup"` // its name
-	File     string           `json:"file"`   // of the dump, in the restore point
-	Schema   string           `json:"schema,omitempty"`
-	Rows     map[string]int64 `json:"rows,omitempty"` // that each table has to have
-	As       string           `json:"as"`             // name while it is loaded and compared
-	Aside    string           `json:"aside"`          // name under which the replaced database is kept
-	Bytes    int64            `json:"bytes"`
+	Server   string            `json:"server"`
+	Database string            `json:"database"`
+	Backup   string            `json:"backup"` // its name
+	File     string            `json:"file"`   // of the dump, in the restore point
+	Schema   string            `json:"schema,omitempty"`
+	Rows     map[string]int64  `json:"rows,omitempty"`   // that each table has to have
+	Hashes   map[string]string `json:"hashes,omitempty"` // of the rows of each table
+	As       string            `json:"as"`               // name while it is loaded and compared
+	Aside    string            `json:"aside"`            // name under which the replaced database is kept
+	Bytes    int64             `json:"bytes"`
 }
 
 // Describe implements Step.
@@ -71,6 +72,8 @@ func (s *LoadDatabase) differences(got Fingerprint) []string {
 			d = append(d, name+" is not there")
 		} else if table.Missing == "" && table.Rows != s.Rows[name] {
 			d = append(d, fmt.Sprintf("%s: %d rows, expected %d", name, table.Rows, s.Rows[name]))
+		} else if want := s.Hashes[name]; table.Missing == "" && want != "" && table.Hash != want {
+			d = append(d, fmt.Sprintf("%s: other rows than were dumped (%d as expected)", name, table.Rows))
 		}
 	}
 	return d
