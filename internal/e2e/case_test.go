@@ -87,7 +87,9 @@ var (
 	}
 	backward = []string{"start-services", "open-database", "copy-volume", "copy-database", "fingerprint-database", "close-database", "stop-services"}
 	releases = []demo.Release{
-		{Number: 2}, {Number: 2}, demo.Broken(fault.AppFailsAfterMigration), demo.Broken(fault.MigrationFails), demo.Broken(fault.MigrationDeletes),
+		{Number: 2},
+		{Number: 2},
+		demo.Broken(fault.AppFailsAfterMigration), demo.Broken(fault.MigrationFails), demo.Broken(fault.MigrationDeletes),
 		demo.Broken(fault.Crash),
 	}
 )

@@ -189,10 +189,7 @@ func (c *campaign) leftovers(t testing.TB, p *played, outcome promotion.Outcome,
 	if sessions := s.sql(t, "SELECT pid || ' ' || query FROM pg_stat_activity WHERE application_name = 'promote'"); len(sessions) > 0 {
 		t.Errorf("sessions of promote are left: %q", sessions)
 	}
-	var copies []string
-	for _, name := range s.sql(t, "SELECT datname FROM pg_database WHERE datname LIKE 'promote.%' ORDER BY 1") {
-		copies = append(copies, name)
-	}
+	copies := s.sql(t, "SELECT datname FROM pg_database WHERE datname LIKE 'promote.%' ORDER BY 1")
 	outcomes := map[string]promotion.Outcome{}
 	for _, h := range history {
 		outcomes[h.ID] = h.Outcome
