@@ -18,7 +18,7 @@ type relation struct {
 	leaf      bool   // a partition
 	populated bool
 	readable  bool
-	pages     int64
+	pages     int64 // as they are on the disk, whether analyzed or not
 	columns   []column
 	key       []string // of the primary key, in its order
 }
@@ -48,9 +48,10 @@ const hashedTypes = `'bool', 'int2', 'int4', 'int8', 'float4', 'float8', 'numeri
 
 // readRelations lists the relations of the kinds, biggest first.
 func readRelations(ctx context.Context, conn *pgx.Conn, kinds string) ([]*relation, error) {
-	rows, err := conn.Query(ctx, `SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relispartition, c.relispopulated, has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'), c.relpages
+	rows, err := conn.Query(ctx, `SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relispartition, c.relispopulated, has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE'),
+			coalesce(pg_relation_size(c.oid) / current_setting('block_size')::int, 0) AS pages
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind::text = ANY (string_to_array($1, ',')) AND c.relpersistence <> 't' AND `+userSchema+` ORDER BY c.relpages DESC, n.nspname, c.relname`, kinds)
+		WHERE c.relkind::text = ANY (string_to_array($1, ',')) AND c.relpersistence <> 't' AND `+userSchema+` ORDER BY pages DESC, n.nspname, c.relname`, kinds)
 	if err != nil {
 		return nil, err
 	}

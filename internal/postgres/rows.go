@@ -85,9 +85,9 @@ type rowReader struct {
 	rows    Rows
 }
 
-type readTable struct {
-	name string
-	rows TableRows
+type readStretch struct {
+	stretch
+	subtotal
 }
 
 func (r *rowReader) read(ctx context.Context) error {
@@ -110,14 +110,23 @@ func (r *rowReader) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	work := make(chan *relation)
-	results := make(chan readTable)
+	done, read := map[*relation]int{}, map[*relation]*subtotal{}
+	var list []*relation
+	for _, rel := range relations {
+		if rows, known := unread(rel); known {
+			r.rows.Tables[rel.String()] = rows
+			continue
+		}
+		list, read[rel] = append(list, rel), &subtotal{}
+	}
+	work := make(chan stretch)
+	results := make(chan readStretch)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		defer close(work)
-		for _, rel := range relations {
+		for _, p := range stretches(list, r.server.major) {
 			select {
-			case work <- rel:
+			case work <- p:
 			case <-gctx.Done():
 				return gctx.Err()
 			}
@@ -126,13 +135,13 @@ func (r *rowReader) read(ctx context.Context) error {
 	})
 	for _, conn := range r.conns {
 		g.Go(func() error {
-			for rel := range work {
-				rows, err := r.table(gctx, conn, rel)
+			for p := range work {
+				t, err := subtotalOf(gctx, conn, r.hashes(p))
 				if err != nil {
-					return fmt.Errorf("%s: %w", rel, err)
+					return fmt.Errorf("%s: %w", p.rel, err)
 				}
 				select {
-				case results <- readTable{rel.String(), rows}:
+				case results <- readStretch{p, t}:
 				case <-gctx.Done():
 					return gctx.Err()
 				}
@@ -145,8 +154,14 @@ func (r *rowReader) read(ctx context.Context) error {
 		failed <- g.Wait()
 		close(results)
 	}()
-	for t := range results {
-		r.rows.Tables[t.name] = t.rows
+	for p := range results {
+		read[p.rel].add(p.subtotal)
+		if done[p.rel]++; done[p.rel] < p.of {
+			continue
+		}
+		rows := read[p.rel].rows(method(p.rel.columns, r.options.Exact, r.server.major))
+		rows.Derived = p.rel.kind == "m"
+		r.rows.Tables[p.rel.String()] = rows
 		if r.options.Progress != nil {
 			r.options.Progress(len(r.rows.Tables), len(relations))
 		}
@@ -163,40 +178,22 @@ func (r *rowReader) read(ctx context.Context) error {
 	return nil
 }
 
-const aggregate = "count(*), coalesce(bit_xor(h), 0), coalesce(sum(h), 0)::text"
-
-func (r *rowReader) table(ctx context.Context, conn *pgx.Conn, rel *relation) (TableRows, error) {
+// unread is a relation whose rows are not to be read.
+func unread(rel *relation) (rows TableRows, known bool) {
 	switch {
 	case rel.kind == "f":
-		return TableRows{Missing: "foreign table: its rows are elsewhere"}, nil
+		return TableRows{Missing: "foreign table: its rows are elsewhere"}, true
 	case rel.kind == "m" && !rel.populated:
-		return TableRows{Method: "not populated", Hash: "none", Derived: true}, nil
+		return TableRows{Method: "not populated", Hash: "none", Derived: true}, true
 	case !rel.readable:
-		return TableRows{Missing: "no SELECT privilege"}, nil
+		return TableRows{Missing: "no SELECT privilege"}, true
 	}
-	rows, err := fingerprint(ctx, conn, "SELECT "+aggregate+" FROM (SELECT "+hashExpr(rel.columns, r.options.Exact, r.server.major)+" AS h FROM "+rel.from()+" t) q",
-		method(rel.columns, r.options.Exact, r.server.major))
-	rows.Derived = rel.kind == "m"
-	return rows, err
+	return TableRows{}, false
 }
 
-// fingerprint runs query under a savepoint. A privilege that is lacking, as under row-level security, makes it missing.
-func fingerprint(ctx context.Context, conn *pgx.Conn, query, method string) (TableRows, error) {
-	if _, err := conn.Exec(ctx, "SAVEPOINT one"); err != nil {
-		return TableRows{}, err
-	}
-	var count, xor int64
-	var sum string
-	err := conn.QueryRow(ctx, query, pgx.QueryExecModeExec).Scan(&count, &xor, &sum)
-	if code(err) == "42501" {
-		_, rollbackErr := conn.Exec(ctx, "ROLLBACK TO one")
-		return TableRows{Missing: reason(err)}, rollbackErr
-	}
-	if err != nil {
-		return TableRows{}, err
-	}
-	_, err = conn.Exec(ctx, "RELEASE one")
-	return TableRows{Count: count, Hash: fmt.Sprintf("%016x/%s", uint64(xor), sum), Method: method}, err
+// hashes is the query for the hashes of the rows of a stretch.
+func (r *rowReader) hashes(p stretch) string {
+	return "SELECT " + hashExpr(p.rel.columns, r.options.Exact, r.server.major) + " AS h FROM " + p.rel.from() + " t" + p.where()
 }
 
 func (r *rowReader) sequences(ctx context.Context, conn *pgx.Conn) error {
@@ -253,9 +250,11 @@ func (r *rowReader) largeObjects(ctx context.Context, conn *pgx.Conn) error {
 	}
 	rows := TableRows{Hash: "none", Method: "hash of the pages"}
 	if n > 0 {
-		if rows, err = fingerprint(ctx, conn, "SELECT "+aggregate+" FROM ("+largeObjectQuery(r.server.major)+") q", rows.Method); err != nil {
+		t, err := subtotalOf(ctx, conn, largeObjectQuery(r.server.major))
+		if err != nil {
 			return err
 		}
+		rows = t.rows(rows.Method)
 	}
 	r.rows.Tables[largeObjects] = rows
 	return nil
