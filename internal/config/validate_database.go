@@ -68,7 +68,11 @@ func (v *validator) urlOf(environment, db string) string {
 
 func (v *validator) known(key, db string) {
 	if _, ok := v.cfg.Databases[db]; !ok {
-		v.bad(key, suggest(db, v.cfg.databaseNames(), "databases"), "databases has no %s", quoted(db))
+		hint := suggest(db, v.cfg.databaseNames(), "databases")
+		if len(v.cfg.Databases) == 0 {
+			hint = "declare it for both environments, at the top of the file: databases: {" + db + ": {}}"
+		}
+		v.bad(key, hint, "databases has no %s", quoted(db))
 	}
 }
 
