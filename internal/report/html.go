@@ -14,6 +14,9 @@ import (
 //go:embed result.html
 var resultHTML string
 
+//go:embed style.css
+var styleCSS string
+
 // htmlData is the result in the words of the other forms; the template only lays it out.
 type htmlData struct {
 	Title, Tone, Mark, Sentence, Reason, Facts, Where, Counts, Verdict, ProofOf string
@@ -48,16 +51,24 @@ type htmlPlan struct {
 
 // html is one file that loads nothing and runs nothing.
 func (v resultView) html(Options) ([]byte, error) {
-	t, err := template.New("result").Funcs(template.FuncMap{
+	return htmlPage(resultHTML, v.htmlData())
+}
+
+// htmlPage fills a page's template. All pages have one look.
+func htmlPage(source string, data any) ([]byte, error) {
+	t, err := template.New("page").Funcs(template.FuncMap{
 		"clean": func(s string) string { return text.Clean(bounded(s)) },
 		"tone":  func(s promotion.Status) string { return tone(mark(s).Kind) },
 		"mark":  func(s promotion.Status) string { return mark(s).Text },
-	}).Parse(resultHTML)
+	}).Parse(source)
 	if err != nil {
 		return nil, err
 	}
+	if _, err := t.New("style").Parse(styleCSS); err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
-	if err := t.Execute(&b, v.htmlData()); err != nil {
+	if err := t.Execute(&b, data); err != nil {
 		return nil, err
 	}
 	return inertMarkup(b.String()), nil
