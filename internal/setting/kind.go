@@ -4,7 +4,6 @@ import (
 	"math"
 	"net/netip"
 	"net/url"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,12 +24,9 @@ var (
 
 // kind says what a setting is, by its name first, then by its value.
 func (r *Reader) kind(name, value string) string {
-	for _, pattern := range r.secret {
-		if ok, _ := path.Match(pattern, strings.ToLower(name)); ok {
-			return Secret
-		}
-	}
 	switch {
+	case r.ruled(name):
+		return Secret
 	case secretForm(value), holdsSecret(value):
 		return Secret
 	case pathName.MatchString(name):

@@ -7,7 +7,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/org/promote-action/internal/snapshot"
@@ -33,23 +34,36 @@ const (
 
 // Reader turns settings into what may be shown of them. Both sides of a comparison need the same key.
 type Reader struct {
-	key    []byte
-	secret []string // patterns of names that are secrets whatever they look like
+	key     []byte
+	secret  []*regexp.Regexp // names that are secrets whatever they look like
+	service string
 }
 
-// NewReader makes a Reader. The patterns are names with * for any run of characters; case does not count.
+// NewReader makes a Reader. The patterns are names, KEY or SERVICE.KEY, with * for any run of characters; case does not
+// count.
 func NewReader(key []byte, secret []string) (*Reader, error) {
 	if len(key) < least {
 		return nil, fmt.Errorf("a key for hashes has %d bytes or more, not %d", least, len(key))
 	}
-	lower := make([]string, len(secret))
-	for i, pattern := range secret {
-		lower[i] = strings.ToLower(pattern)
-		if _, err := path.Match(lower[i], ""); err != nil {
-			return nil, fmt.Errorf("the pattern %q of a secret's name cannot be read", pattern)
-		}
+	r := &Reader{key: append([]byte(nil), key...)}
+	for _, pattern := range secret {
+		r.secret = append(r.secret, regexp.MustCompile("(?is)^"+strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*")+"$"))
 	}
-	return &Reader{key: append([]byte(nil), key...), secret: lower}, nil
+	return r, nil
+}
+
+// Of is the reader of one service's settings.
+func (r *Reader) Of(service string) *Reader {
+	of := *r
+	of.service = service
+	return &of
+}
+
+// ruled reports whether a pattern says that the name is a secret's.
+func (r *Reader) ruled(name string) bool {
+	return slices.ContainsFunc(r.secret, func(p *regexp.Regexp) bool {
+		return p.MatchString(name) || r.service != "" && p.MatchString(r.service+"."+name)
+	})
 }
 
 // Fingerprint names the key without giving it away: hashes made with keys of different fingerprints cannot be compared.

@@ -155,8 +155,14 @@ func TestKeys(t *testing.T) {
 	if _, err := NewReader([]byte("short"), nil); err == nil {
 		t.Error("a short key was accepted")
 	}
-	if _, err := NewReader(key, []string{"[a"}); err == nil {
-		t.Error("a broken pattern was accepted")
+	r := reader(t, "api.MODE", "[a*")
+	for _, c := range []struct {
+		service, name string
+		secret        bool
+	}{{"api", "MODE", true}, {"api", "mode", true}, {"web", "MODE", false}, {"", "MODE", false}, {"web", "[ab", true}, {"web", "ab", false}} {
+		if got := r.Of(c.service).Read(c.name, "plain")[0].Secret; got != c.secret {
+			t.Errorf("%s of %s: %v", c.name, c.service, got)
+		}
 	}
 }
 
