@@ -20,7 +20,6 @@ import (
 	"github.com/org/promote-action/internal/agent"
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/engine/compose"
-	"github.com/org/promote-action/internal/process"
 	"github.com/org/promote-action/internal/promotion"
 )
 
@@ -367,22 +366,6 @@ func (p *pair) gone(t *testing.T) {
 		}
 	}
 	t.Fatal("the agent is still there")
-}
-
-// kill kills the process of staging's agent, as the host's kernel would.
-func (p *pair) kill(t *testing.T) {
-	t.Helper()
-	out, err := process.Output(t.Context(), process.Command{Path: "docker", Args: []string{"inspect", "-f", "{{.State.Pid}}", agent.Name(p.staging)}, Env: os.Environ()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pid int
-	if _, err := fmt.Sscan(string(out), &pid); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-		t.Skipf("the agent's process cannot be killed from here: %v", err)
-	}
 }
 
 // whole leaves out what a part of the tests does not need; PROMOTE_E2E=whole runs it.
