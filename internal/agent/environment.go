@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/engine/compose"
 	"github.com/org/promote-action/internal/postgres"
@@ -327,7 +329,16 @@ func imageName(ref string) string {
 func (s databaseServer) open(ctx context.Context) (*postgres.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	return postgres.Open(ctx, s.conn)
+	pg, err := postgres.Open(ctx, s.conn)
+	if errors.Is(err, postgres.ErrPassword) {
+		user := pgx.Identifier{s.conn.User}.Sanitize()
+		return nil, &Error{
+			Message: err.Error(),
+			Hint: fmt.Sprintf("if a release changed it, give %s the password again that promote has, in psql as an administrator of server %s: \\password %s; then promote recover, or promote rollback",
+				s.conn.User, s.name, user),
+		}
+	}
+	return pg, err
 }
 
 // wanted are the databases of a server that belong to the environment.

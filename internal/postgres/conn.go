@@ -32,6 +32,8 @@ var (
 	ErrPrepared = errors.New("database has prepared transactions")
 	// ErrNotCopy is the refusal to drop or overwrite a database whose name CopyName did not make.
 	ErrNotCopy = errors.New("not a copy made by promote")
+	// ErrPassword is a password that the server does not take.
+	ErrPassword = errors.New("wrong password")
 	// ErrRights is a role that lacks a privilege.
 	ErrRights = errors.New("privilege missing")
 )
@@ -220,6 +222,9 @@ func (e *ConnectError) Error() string {
 }
 
 func (e *ConnectError) Unwrap() error { return e.Err }
+
+// Is makes a refused password ErrPassword.
+func (e *ConnectError) Is(target error) bool { return target == ErrPassword && code(e.Err) == "28P01" }
 
 // code is the SQLSTATE in err, or "".
 func code(err error) string {
