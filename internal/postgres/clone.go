@@ -19,7 +19,7 @@ type CloneOptions struct {
 
 // CloneResult is a complete clone.
 type CloneResult struct {
-	Strategy string        `json:"strategy"` // clone (reflink), file_copy, or plain before PostgreSQL 15
+	Strategy string        `json:"strategy"` // clone (by the kernel, which shares the blocks where the file system has reflinks), file_copy, or plain before PostgreSQL 15
 	Duration time.Duration `json:"duration"`
 	Bytes    int64         `json:"bytes"`
 	Warnings []string      `json:"warnings"`

@@ -86,7 +86,11 @@ func TestCloneAndSwapUnderBusyClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if result.Strategy != "file_copy" || result.Bytes < 1<<20 || len(result.Warnings) > 0 || len(seen) == 0 {
+	strategy := "file_copy"
+	if s.Major() >= 18 { // the kernel copies, on a file system without reflinks too
+		strategy = "clone"
+	}
+	if result.Strategy != strategy || result.Bytes < 1<<20 || len(result.Warnings) > 0 || len(seen) == 0 {
 		t.Errorf("%+v, progress %v", result, seen)
 	}
 	if _, err := pgxConnect(t, clone); code(err) != "55000" {
