@@ -17,6 +17,11 @@ func (s *Server) methods() map[string]method {
 	return map[string]method{
 		"info":      s.info,
 		"snapshot":  s.snapshot,
+		"details":   s.details,
+		"probes":    s.probes,
+		"places":    s.places,
+		"sample":    s.sample,
+		"outlook":   s.outlook,
 		"checks":    s.checks,
 		"history":   s.history,
 		"preflight": s.preflight,

@@ -48,6 +48,11 @@ func (p *prover) state() error {
 	if err := p.s.store.Writable(); err != nil {
 		return err
 	}
+	return p.last()
+}
+
+// last looks at the promotions that were.
+func (p *prover) last() error {
 	list, err := p.s.store.List()
 	if err != nil {
 		return err

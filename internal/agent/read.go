@@ -16,7 +16,7 @@ import (
 // Read takes a snapshot of the environment. What cannot be read is listed as missing; only an engine that does not answer
 // and a project without containers are errors.
 func (e *environment) Read(ctx context.Context) (snapshot.Snapshot, error) {
-	s := snapshot.Snapshot{Schema: "promote.snapshot/1", Environment: e.spec.Environment, Project: e.spec.Project, TakenAt: time.Now().UTC()}
+	s := snapshot.Snapshot{Schema: snapshot.Schema, Environment: e.spec.Environment, Project: e.spec.Project, TakenAt: time.Now().UTC()}
 	info, err := e.engine.Info(ctx)
 	if err != nil {
 		return s, err

@@ -62,6 +62,7 @@ type ServiceSpec struct {
 	StartupTimeout time.Duration       `json:"startup_timeout"`
 	P95            time.Duration       `json:"p95,omitempty"`
 	ErrorRate      float64             `json:"error_rate,omitempty"`
+	Injected       []string            `json:"injected,omitempty"` // paths of configs and secrets that Compose copies into the container
 }
 
 // DatabaseSpec is a database, or all of a server, as the configuration names it.

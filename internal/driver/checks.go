@@ -23,6 +23,23 @@ import (
 
 // preflight finds everything that can be known to fail, all at once, and touches nothing.
 func (d *Driver) preflight(ctx context.Context, s *sides, p plan.Plan, problems []promotion.Check, force bool) ([]promotion.Check, error) {
+	checks := d.known(ctx, s, p, problems)
+	add := func(c promotion.Check) { checks = append(checks, c) }
+	var target []promotion.Check
+	if err := s.toAgent.Call(ctx, "preflight", agent.PreflightRequest{Spec: s.to.Spec, Plan: p}, &target, nil); err != nil {
+		return checks, err
+	}
+	for _, c := range target {
+		if c.Name == "hold" && c.Status == promotion.Fail && force {
+			c.Status, c.Critical, c.Message = promotion.Warn, false, c.Message+" (released by --release-hold)"
+		}
+		add(c)
+	}
+	return checks, nil
+}
+
+// known are the checks that need no agent.
+func (d *Driver) known(ctx context.Context, s *sides, p plan.Plan, problems []promotion.Check) []promotion.Check {
 	var checks []promotion.Check
 	add := func(c promotion.Check) { checks = append(checks, c) }
 	d.gitChecks(s, add)
@@ -39,17 +56,7 @@ func (d *Driver) preflight(ctx context.Context, s *sides, p plan.Plan, problems 
 	for _, w := range p.Warnings {
 		add(promotion.Check{Category: "plan", Name: "warning", Environment: s.to.Name, Status: promotion.Warn, Message: w})
 	}
-	var target []promotion.Check
-	if err := s.toAgent.Call(ctx, "preflight", agent.PreflightRequest{Spec: s.to.Spec, Plan: p}, &target, nil); err != nil {
-		return checks, err
-	}
-	for _, c := range target {
-		if c.Name == "hold" && c.Status == promotion.Fail && force {
-			c.Status, c.Critical, c.Message = promotion.Warn, false, c.Message+" (released by --release-hold)"
-		}
-		add(c)
-	}
-	return checks, nil
+	return checks
 }
 
 func (d *Driver) gitChecks(s *sides, add func(promotion.Check)) {

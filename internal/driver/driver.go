@@ -193,7 +193,7 @@ func (d *Driver) spec(env *Environment) {
 	for _, svc := range env.Model.Services() {
 		conf := d.Config.Service(svc.Name)
 		spec := agent.ServiceSpec{
-			Kind: string(conf.Kind), Critical: *conf.Critical, OneShot: svc.OneShot || conf.Kind == config.Job, Replicas: svc.Replicas, DependsOn: svc.DependsOn,
+			Kind: string(conf.Kind), Critical: *conf.Critical, OneShot: svc.OneShot || conf.Kind == config.Job, Replicas: svc.Replicas, DependsOn: svc.DependsOn, Injected: svc.Injected,
 			Health:         check.Health{Path: conf.Health.HTTP, Port: conf.Health.Port, Status: conf.Health.Status, TCP: conf.Health.TCP},
 			Version:        check.Version{Path: conf.Version.HTTP, Field: conf.Version.Field},
 			StartupTimeout: time.Duration(conf.StartupTimeout), P95: time.Duration(conf.Thresholds.P95),

@@ -137,7 +137,7 @@ func (d *Driver) containers(ctx context.Context, env *Environment) (*snapshot.Sn
 		return nil, err
 	}
 	s := &snapshot.Snapshot{
-		Schema: "promote.snapshot/1", Environment: env.Name, Project: env.Compose.Project, TakenAt: d.now().UTC(),
+		Schema: snapshot.Schema, Environment: env.Name, Project: env.Compose.Project, TakenAt: d.now().UTC(),
 		Engine:  snapshot.Engine{ID: env.Info.ID, Name: env.Info.Name, Version: env.Info.Version, APIVersion: env.Info.APIVersion, OS: env.Info.OS, Arch: env.Info.Arch},
 		Missing: []snapshot.Missing{{Part: "databases", Reason: "not asked while a promotion is under way"}},
 	}
