@@ -133,7 +133,7 @@ func (r *Runner) hold(ctx context.Context) error {
 
 // holdBack does the same on the way back, before data is put back: the services stay stopped until that is done.
 func (r *Runner) holdBack(ctx context.Context, item step.Item) error {
-	if _, ok := item.Step.(step.Holder); ok || item.Phase != promotion.Shutdown {
+	if _, ok := item.Step.(step.Holder); ok || item.Phase != promotion.Shutdown && !touchesData(item.Step) {
 		return nil
 	}
 	for _, other := range r.Plan.Steps {
