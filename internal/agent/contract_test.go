@@ -167,7 +167,11 @@ func (r *rig) look(t *testing.T) map[string]contract.Container {
 		if _, twice := seen[name]; twice {
 			t.Errorf("two containers of %s: %s", name, strings.Join(c.Names, ", "))
 		}
-		seen[name] = contract.Container{ID: c.ID, Image: c.ImageID, Running: c.State == "running"}
+		info, err := r.docker.ContainerInspect(t.Context(), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[name] = contract.Container{ID: c.ID, Image: c.ImageID, Running: info.State.Running, Started: info.State.StartedAt}
 	}
 	return seen
 }

@@ -38,6 +38,7 @@ type Fixture struct {
 type Container struct {
 	ID, Image string
 	Running   bool
+	Started   string // when it was last; empty where a start makes another container
 }
 
 var (
@@ -147,11 +148,16 @@ func stops(t *testing.T, open func(*testing.T, Broken) Fixture) {
 	if f.equal(t, record, application) {
 		t.Error("stopped services equal the record of running ones")
 	}
-	for range 2 {
-		must(t, "restore", f.Stack.Restore(t.Context(), record, application, quiet))
-		if now := f.Look(t); !maps.Equal(now, before) {
-			t.Errorf("what only stood still was made anew: %v, before %v", now, before)
+	must(t, "restore", f.Stack.Restore(t.Context(), record, application, quiet))
+	again := f.Look(t)
+	for name, c := range again {
+		if c.ID != before[name].ID || c.Running != before[name].Running {
+			t.Errorf("what only stood still was made anew: %v, before %v", c, before[name])
 		}
+	}
+	must(t, "restore again", f.Stack.Restore(t.Context(), record, application, quiet))
+	if now := f.Look(t); !maps.Equal(now, again) {
+		t.Errorf("a second restore changed %v to %v", again, now)
 	}
 }
 
