@@ -6,7 +6,12 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d "${TMPDIR:-/tmp}/promote-bench-build-XXXXXX")
 trap 'rm -rf "$work"' EXIT
-trap : INT TERM HUP # the program is interrupted as well, and removes what it made before it ends
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/promote" ./cmd/promote
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$work/bench" ./internal/bench
-"$work/bench" --promote "$work/promote" --baseline "$PWD/.github/bench/baseline.sh" "$@"
+"$work/bench" --promote "$work/promote" --baseline "$PWD/.github/bench/baseline.sh" "$@" &
+pid=$!
+trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM HUP # it removes what it made before it ends
+code=0
+wait "$pid" || code=$?
+while kill -0 "$pid" 2>/dev/null; do wait "$pid" || code=$?; done # an interrupt ends a wait early
+exit "$code"
