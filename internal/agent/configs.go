@@ -70,7 +70,7 @@ func (d *detailer) config(ctx context.Context, s engine.Settings) snapshot.Confi
 		c.Healthcheck = reader.Words([]string{s.Healthcheck})[0]
 	}
 	for name, value := range s.Options {
-		c.Options[name] = reader.Words([]string{name + "=" + value})[0][len(name)+1:]
+		c.Options[name] = reader.Words([]string{value})[0]
 	}
 	for _, m := range s.Mounts {
 		mount, problem := d.mount(ctx, s.ContainerID, m)

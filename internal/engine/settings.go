@@ -11,7 +11,7 @@ type Settings struct {
 	WorkingDir  string   // empty: the image's
 	Labels      map[string]string
 	Ports       []string // 8080/tcp, published ones as host->container
-	Mounts      []Mount  // sorted by target; Name is the volume's name in the stack's model where it has one
+	Mounts      []Mount  // sorted by target
 	Networks    []string // names in the stack's model
 	Memory      int64    // bytes, 0: no limit
 	CPUs        float64  // 0: no limit

@@ -102,7 +102,7 @@ const (
 
 // looksSecret recognises a random word: long, of one piece, of letters and digits, and as surprising as chance is.
 func looksSecret(value string) bool {
-	if len(value) < shortestWord || len(value) > longestWord || strings.HasPrefix(value, "/") || strings.HasPrefix(value, "-") || isHost(value) {
+	if len(value) < shortestWord || len(value) > longestWord || strings.HasPrefix(value, "/") || strings.HasPrefix(value, "-") || isHost(value) || strings.Contains(strings.TrimRight(value, "="), "=") {
 		return false
 	}
 	digits, letters := 0, 0

@@ -59,6 +59,7 @@ func TestKinds(t *testing.T) {
 		{"TIMEOUT", "30s", Number},
 		{"MEMORY", "512MiB", Number},
 		{"DATA", "/var/lib/data", Path},
+		{"OPTION", "logging.max-size=100m", Text},
 		{"GREETING", "good morning to all of you, 12 and 13", Text},
 		{"EMPTY", "", Text},
 	} {

@@ -48,7 +48,7 @@ func (e *Engine) Settings(ctx context.Context, project string) ([]engine.Setting
 	return out, nil
 }
 
-// modelNames are the names that networks and volumes of the project have in its model, by the engine's names for them.
+// modelNames are the names that the project's networks have in its model, by the engine's names for them.
 func (e *Engine) modelNames(ctx context.Context, project string) (map[string]string, error) {
 	names := map[string]string{}
 	networks, err := e.Networks(ctx, project)
@@ -58,18 +58,10 @@ func (e *Engine) modelNames(ctx context.Context, project string) (map[string]str
 	for _, n := range networks {
 		names[n.Name] = cmp.Or(n.Key, n.Name)
 	}
-	volumes, err := e.Volumes(ctx, project)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range volumes {
-		names[v.Name] = cmp.Or(v.Key, v.Name)
-	}
 	return names, nil
 }
 
 func settings(in container.InspectResponse, from *image.InspectResponse, names map[string]string) engine.Settings {
-	named := func(name string) string { return cmp.Or(names[name], name) }
 	c := describe(in)
 	s := engine.Settings{ContainerID: c.ID, Service: c.Service, Restart: c.RestartPolicy, Labels: map[string]string{}}
 	defaults := &container.Config{}
@@ -107,12 +99,9 @@ func settings(in container.InspectResponse, from *image.InspectResponse, names m
 		s.Labels[key] = value
 	}
 	s.Ports = portWords(c)
-	for _, m := range c.Mounts {
-		m.Name = named(m.Name)
-		s.Mounts = append(s.Mounts, m)
-	}
+	s.Mounts = c.Mounts
 	for name := range c.Addresses {
-		s.Networks = append(s.Networks, named(name))
+		s.Networks = append(s.Networks, cmp.Or(names[name], name))
 	}
 	slices.Sort(s.Networks)
 	s.Memory, s.CPUs = in.HostConfig.Memory, float64(in.HostConfig.NanoCPUs)/1e9
