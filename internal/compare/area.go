@@ -6,13 +6,15 @@ import (
 	"strings"
 
 	"github.com/org/promote-action/internal/promotion"
+	"github.com/org/promote-action/internal/snapshot"
 )
 
 // areaFindings is what one area found: its findings, its objectives, and what it could not read.
 //
 // An objective's Status is left empty where it was measured in full: the score takes the worst severity of its findings.
 // It is promotion.Skip with a reason in Why where it does not apply, and promotion.Error with a reason in Why where
-// something that it needs could not be read; a finding that fails it all the same counts, since more could not win it back.
+// something that it needs could not be read; a key objective that a finding fails all the same has failed, since more
+// could not win it back.
 type areaFindings struct {
 	findings   []Finding
 	objectives []Objective
@@ -68,3 +70,6 @@ func absent(environment, why string) string {
 	}
 	return fmt.Sprintf("%s could not be read: %s", environment, why)
 }
+
+// sides are both snapshots, the source's first.
+func (in Input) sides() [2]*snapshot.Snapshot { return [2]*snapshot.Snapshot{in.From, in.To} }

@@ -244,6 +244,7 @@ type Input struct {
 type Service struct {
 	Critical  bool
 	OneShot   bool
+	Endpoint  bool     // it has a version endpoint: one that a side was not asked for is missing
 	P95       float64  // threshold in milliseconds, 0: none
 	ErrorRate *float64 // threshold, 0 to 1; nil: none
 }

@@ -104,7 +104,7 @@ func result(a Area, c Comparison, missing []string) AreaResult {
 
 // unreadDatabases notes databases that a snapshot says could not be asked for.
 func unreadDatabases(in Input, a areaFindings) areaFindings {
-	for _, s := range []*snapshot.Snapshot{in.From, in.To} {
+	for _, s := range in.sides() {
 		for _, m := range missingParts(s) {
 			if isDatabasePart(m) {
 				a.miss(m.Part+" of "+s.Environment+" could not be read: "+m.Reason, "")

@@ -16,7 +16,7 @@ func configurationArea(in Input) areaFindings {
 		missSides(a, in)
 		return *a
 	}
-	for _, s := range []*snapshot.Snapshot{in.From, in.To} {
+	for _, s := range in.sides() {
 		if s.Details == nil {
 			a.miss("the configuration of "+s.Environment+" was not read", "")
 		}

@@ -16,12 +16,17 @@ func endpoints(a *areaFindings, in Input) {
 		return
 	}
 	asked := slices.Concat(slices.Collect(maps.Keys(in.From.Details.Versions)), slices.Collect(maps.Keys(in.To.Details.Versions)))
+	for name, s := range in.Services {
+		if s.Endpoint {
+			asked = append(asked, name)
+		}
+	}
 	if len(asked) == 0 {
 		a.skip("no version endpoint is configured", objective)
 		return
 	}
 	for _, name := range sorted(asked) {
-		for _, s := range []*snapshot.Snapshot{in.From, in.To} {
+		for _, s := range in.sides() {
 			svc, runs := s.Service(name)
 			if !runs {
 				continue

@@ -151,12 +151,15 @@ func hodgesLehmann(from, to []float64) (shift, upper float64) {
 	slices.Sort(differences)
 	n, m := float64(len(from)), float64(len(to))
 	rank := int(n*m/2 - quantile99*math.Sqrt(n*m*(n+m+1)/12))
-	return percentile(differences, 0.5), differences[len(differences)-max(1, rank)]
+	return between(differences, 0.5), differences[len(differences)-max(1, rank)]
 }
 
 // percentile of samples, between the two nearest.
 func percentile(samples []float64, share float64) float64 {
-	s := slices.Sorted(slices.Values(samples))
+	return between(slices.Sorted(slices.Values(samples)), share)
+}
+
+func between(s []float64, share float64) float64 {
 	at := share * float64(len(s)-1)
 	low := int(at)
 	high := min(low+1, len(s)-1)

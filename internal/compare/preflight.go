@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/org/promote-action/internal/promotion"
-	"github.com/org/promote-action/internal/snapshot"
 )
 
 // preflight takes what the target's preflight found, each check under the objective that it answers.
@@ -32,7 +31,10 @@ func preflight(a *areaFindings, in Input) {
 			a.miss("preflight did not say whether "+objectiveOf(objective).Title, "", objective)
 		}
 	}
-	for _, side := range []*snapshot.Snapshot{in.From, in.To} {
+	for i, side := range in.sides() {
+		if side == nil {
+			a.miss(absent(in.Names[i], [2]string{in.FromWhy, in.ToWhy}[i]), "", "readiness.plan")
+		}
 		for _, m := range missingParts(side) {
 			a.miss(fmt.Sprintf("%s of %s could not be read: %s", m.Part, side.Environment, m.Reason), "", "readiness.plan")
 		}

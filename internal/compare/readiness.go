@@ -39,10 +39,22 @@ func sourceWorks(a *areaFindings, in Input) {
 		return
 	}
 	services(a, in, in.From, objective)
-	for _, c := range in.Tests { // a service that runs and does not answer
-		if c.Category == "health" && c.Status == promotion.Fail && c.Critical {
-			a.add(objective, "service-unhealthy", checkSubject(c), Fail, checkMessage(c), c.Hint)
+	asked := false
+	for _, c := range byCheck(in.Tests) { // a service that runs and does not answer
+		if c.Category != "health" {
+			continue
 		}
+		asked = true
+		switch {
+		case !c.Critical:
+		case c.Status == promotion.Fail:
+			a.add(objective, "service-unhealthy", checkSubject(c), Fail, checkMessage(c), c.Hint)
+		case c.Status == promotion.Error:
+			a.miss(checkMessage(c), c.Hint, objective)
+		}
+	}
+	if !asked {
+		a.miss("whether the services of "+in.From.Environment+" answer was not asked", "promote test "+in.From.Environment, objective)
 	}
 }
 

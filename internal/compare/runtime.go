@@ -74,8 +74,12 @@ func (c *configurations) mount(service, subject string, f, t snapshot.Mount) {
 	switch {
 	case f.Hash == "" && t.Hash == "":
 	case !c.compared || f.Hash == "" || t.Hash == "":
+		objective := "configuration.own"
 		if mustEqual {
-			c.miss(fmt.Sprintf("the file %s of %s cannot be compared: the two sides were read with different keys", f.Target, service), "give both readings the same PROMOTE_COMPARE_KEY", "configuration.same")
+			objective = "configuration.same"
+		}
+		if mustEqual || f.Type == "secret" && !c.sameEnvironment() {
+			c.miss(fmt.Sprintf("the file %s of %s cannot be compared: the two sides were read with different keys", f.Target, service), "give both readings the same PROMOTE_COMPARE_KEY", objective)
 		}
 	case f.Hash != t.Hash && mustEqual:
 		c.report("configuration.same", "file-differs", subject, Fail, size(f), size(t), fmt.Sprintf("the file %s of %s must be the same on both sides and differs", f.Target, service), "bring both to one content")

@@ -93,6 +93,8 @@ func judge(objectives []Objective, findings []Finding, weights map[string]float6
 		o.Count = count[o.ID]
 		f, lowered := worst[o.ID]
 		switch {
+		case lowered && f.Severity == Fail && o.Status == promotion.Error && !o.Key: // it earns nothing either way, and is not measured
+			o.Why, o.Do = f.Message+"; besides, "+o.Why, f.Do
 		case lowered && f.Severity == Fail:
 			o.Status, o.Why, o.Do = promotion.Fail, f.Message, f.Do
 		case o.Status == promotion.Error:

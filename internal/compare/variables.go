@@ -36,13 +36,17 @@ func (c *configurations) variables(service string, kept bool, fromConfig, toConf
 		names = append(names, name)
 	}
 	for _, name := range sorted(names) {
-		if matches(c.in.Rules.Ignore, name) || matches(c.in.Rules.Ignore, service+"."+name) {
-			continue
-		}
 		f, isFrom := from[name]
 		t, isTo := to[name]
 		v := variable{configurations: c, service: service, name: name, from: f, to: t}
+		if v.rule(c.in.Rules.Ignore) {
+			continue
+		}
+		whole, isPart := strings.CutSuffix(name, passwordPart)
+		_, wholeThere := to[whole]
 		switch {
+		case isPart && isFrom && !isTo && wholeThere && !f.Empty:
+			v.report("configuration.keys", "password-missing", Warn, fmt.Sprintf("%s of %s has a password in %s and none in %s", whole, service, c.in.From.Environment, c.in.To.Environment), "look whether the target lets the service in without one")
 		case isFrom && (!isTo || t.Empty && !f.Empty):
 			v.missing(kept, isTo, givenOtherwise(name, to, toConfig))
 		case !isFrom && !t.Image:
@@ -69,9 +73,13 @@ func byName(variables []snapshot.Variable) map[string]snapshot.Variable {
 	return out
 }
 
+// passwordPart follows the name of a variable whose value holds a password, for that password alone.
+const passwordPart = "#password"
+
 // givenOtherwise says how else a program is given a key: as the file that NAME_FILE names, as NAME where NAME_FILE is
 // asked for, or as a mounted secret of that name.
 func givenOtherwise(name string, variables map[string]snapshot.Variable, config snapshot.Config) string {
+	name = strings.TrimSuffix(name, passwordPart)
 	other := name + "_FILE"
 	if base, isFile := strings.CutSuffix(name, "_FILE"); isFile {
 		other = base
@@ -95,7 +103,7 @@ type variable struct {
 }
 
 func (v variable) secret() bool {
-	return v.from.Secret || v.to.Secret || matches(v.in.Rules.Secret, v.name)
+	return v.from.Secret || v.to.Secret || v.rule(v.in.Rules.Secret)
 }
 
 // report takes a finding about the variable, without the values of a secret.
@@ -134,8 +142,11 @@ func (v variable) missing(kept, empty bool, otherwise string) {
 	}
 }
 
+// rule says whether the variable is one of the patterns': its name, alone or behind its service's. What is said of a
+// variable holds for the password in it.
 func (v variable) rule(patterns []string) bool {
-	return matches(patterns, v.name) || matches(patterns, v.service+"."+v.name)
+	whole := strings.TrimSuffix(v.name, passwordPart)
+	return slices.ContainsFunc([]string{v.name, v.service + "." + v.name, whole, v.service + "." + whole}, func(name string) bool { return matches(patterns, name) })
 }
 
 // values compares two that are there.

@@ -16,7 +16,7 @@ func versionsArea(in Input) areaFindings {
 		return *a
 	}
 	for _, why := range slices.Concat(imageParts(in.From), imageParts(in.To)) {
-		a.miss(why, "", "versions.identity", "versions.forward")
+		a.miss(why, "", "versions.identity", "versions.forward", "versions.replicas")
 	}
 	for _, m := range moves(in) {
 		versionsOf(a, in, m)
@@ -28,7 +28,7 @@ func versionsArea(in Input) areaFindings {
 
 // missSides notes the sides that have no snapshot, for all objectives of an area.
 func missSides(a *areaFindings, in Input) {
-	for i, s := range []*snapshot.Snapshot{in.From, in.To} {
+	for i, s := range in.sides() {
 		if s == nil {
 			a.miss(absent(in.Names[i], []string{in.FromWhy, in.ToWhy}[i]), "start it, or look why its engine does not answer")
 		}
@@ -63,7 +63,7 @@ func versionsOf(a *areaFindings, in Input, m Move) {
 		images := imagesOf(s.service)
 		switch {
 		case len(images) == 0 || slices.Contains(images, ""):
-			a.miss(fmt.Sprintf("the image of %s in %s is not known", m.Service, s.env), "start the service", "versions.identity", "versions.forward")
+			a.miss(fmt.Sprintf("the image of %s in %s is not known", m.Service, s.env), "start the service", "versions.identity", "versions.forward", "versions.replicas")
 		case len(images) > 1:
 			a.add("versions.replicas", "replicas-differ", m.Service+" in "+s.env, s.severity,
 				fmt.Sprintf("the %d containers of %s in %s run %d different images: what is promoted is not what all of them run", len(s.service.Containers), m.Service, s.env, len(images)),
