@@ -367,6 +367,7 @@ func (r *catalogReader) sequence(v row) {
 		return
 	}
 	o.Table = table.name
+	delete(o.Attributes, "persistence") // its table's
 	r.set(o, "owned_by", column.name)
 	identity := v.text(10) == "i"
 	if identity {
