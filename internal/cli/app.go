@@ -65,7 +65,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{err.Error(), cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(a.planCommand(), a.runCommand(), a.rollbackCommand(), a.recoverCommand(), a.testCommand(), a.statusCommand(), a.logsCommand(),
+	root.AddCommand(a.planCommand(), a.runCommand(), a.rollbackCommand(), a.recoverCommand(), a.testCommand(), a.compareCommand(), a.statusCommand(), a.logsCommand(),
 		a.backupCommand(), a.backupsCommand(), a.restoreCommand(), a.historyCommand(), a.initCommand(), a.validateCommand(), a.agentCommand(), a.versionCommand(), a.demoCommand())
 	root.SetHelpCommand(&cobra.Command{Hidden: true})
 	wrapArgs(root)

@@ -154,9 +154,10 @@ func isUsage(err error) bool {
 		noCompose  *config.NoComposeError
 		badCompose *config.ComposeError
 		format     *report.FormatError
+		saved      *driver.SnapshotError
 	)
 	return errors.As(err, &usage) || errors.As(err, &notFound) || errors.As(err, &unknown) || errors.As(err, &same) ||
-		errors.As(err, &noCompose) || errors.As(err, &badCompose) || errors.As(err, &format)
+		errors.As(err, &noCompose) || errors.As(err, &badCompose) || errors.As(err, &format) || errors.As(err, &saved)
 }
 
 // redacted is an error whose text holds no secret.
