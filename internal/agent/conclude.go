@@ -12,6 +12,7 @@ import (
 	"github.com/org/promote-action/internal/engine/compose"
 	"github.com/org/promote-action/internal/journal"
 	"github.com/org/promote-action/internal/plan"
+	"github.com/org/promote-action/internal/postgres"
 	"github.com/org/promote-action/internal/promotion"
 	"github.com/org/promote-action/internal/step"
 )
@@ -86,10 +87,15 @@ func (s *Server) dropMoved(ctx context.Context, r *running) error {
 	return errors.Join(errs...)
 }
 
-// proveClass finds out whether the release changed the schema: when it did not, the old images are known to work with
-// the data as it is.
+// proveClass finds out what a rollback can keep: what the rehearsal proved, where there was one and the databases are as it
+// left them; else all where the release did not change the schema, since the old images are then known to work with the
+// data as it is.
 func (s *Server) proveClass(ctx context.Context, r *running) error {
-	class := plan.AppOnly
+	rehearsed, err := keptRehearsal(r.folder)
+	if err != nil {
+		return err
+	}
+	class, definitions := plan.AppOnly, map[string]string{}
 	p := point{dir: r.folder.Restore()}
 	for _, item := range r.plan.Steps {
 		f, ok := item.Step.(*step.FingerprintDatabase)
@@ -112,9 +118,13 @@ func (s *Server) proveClass(ctx context.Context, r *running) error {
 		if err != nil {
 			return err
 		}
+		definitions[f.Server+"/"+f.Database] = postgres.Definition(now.Objects)
 		if now.Hash != before.Schema {
 			class = plan.Restore
 		}
+	}
+	if rehearsed != nil {
+		class = rehearsed.proved(definitions)
 	}
 	return p.Write(classFile, []byte(class))
 }

@@ -141,5 +141,8 @@ func classOf(folder journal.Folder, p plan.Plan) string {
 	if data, err := os.ReadFile(filepath.Join(folder.Restore(), classFile)); err == nil {
 		return string(data)
 	}
+	if rehearsed, err := keptRehearsal(folder); err == nil && rehearsed != nil {
+		return rehearsed.Class
+	}
 	return string(p.Class)
 }

@@ -25,6 +25,8 @@ func (s *Server) methods() map[string]method {
 		"checks":    s.checks,
 		"history":   s.history,
 		"preflight": s.preflight,
+		"schemas":   s.schemas,
+		"rehearse":  s.rehearse,
 		"checkout":  s.readCheckout,
 		"begin":     s.begin,
 		"given":     s.given,

@@ -82,7 +82,7 @@ func (s *Server) rollback(ctx context.Context, in *json.Decoder, a *answer) (any
 		model, _ := os.ReadFile(filepath.Join(r.folder.Restore(), modelFile))
 		r.runner.Target = s.target(r, model)
 	}
-	if err := s.mayRollBack(ctx, r, req); err != nil {
+	if err := s.mayRollBack(ctx, r, &req); err != nil {
 		return nil, err
 	}
 	if err := s.engine.SetRestartPolicy(ctx, s.self, "unless-stopped"); err != nil {
@@ -101,8 +101,9 @@ func (s *Server) rollback(ctx context.Context, in *json.Decoder, a *answer) (any
 	return s.stream(ctx, r, after, a)
 }
 
-// mayRollBack refuses what would lose data, or could not work, without an explicit word.
-func (s *Server) mayRollBack(ctx context.Context, r *running, req RollbackRequest) error {
+// mayRollBack refuses what would lose data, or could not work, without an explicit word. Where the old release is proved to run
+// on the data as it is, what would be lost is kept instead.
+func (s *Server) mayRollBack(ctx context.Context, r *running, req *RollbackRequest) error {
 	if _, err := os.Stat(filepath.Join(r.folder.Restore(), step.RecordFile)); err != nil {
 		return &Error{Message: fmt.Sprintf("the restore point of promotion %s is not there any more", r.id), Hint: "promote restore brings back a backup: promote backups lists them", Outcome: promotion.Refused}
 	}
@@ -138,6 +139,11 @@ func (s *Server) mayRollBack(ctx context.Context, r *running, req RollbackReques
 	losses, err := s.losses(ctx, r)
 	if err != nil {
 		return fmt.Errorf("what would be lost: %w", err)
+	}
+	if len(losses) > 0 && classOf(r.folder, r.plan) == string(plan.AppOnly) {
+		req.KeepData = true
+		r.bus.emit(promotion.Event{Type: promotion.Note, Level: "info", Message: "rollback class app-only: what was written since the promotion stays, only the application goes back"})
+		return nil
 	}
 	if len(losses) > 0 {
 		return &Error{

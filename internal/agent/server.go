@@ -114,7 +114,7 @@ func (s *Server) handler() http.Handler {
 // method is one call: it decodes its request, may send events, and returns the result.
 type method func(ctx context.Context, in *json.Decoder, a *answer) (any, error)
 
-// sweep removes the helper containers that a killed predecessor left. The lock is held: nobody else has any.
+// sweep removes the helper containers, and the rehearsal, that a killed predecessor left. The lock is held: nobody else has any.
 func (s *Server) sweep(ctx context.Context) {
 	left, err := s.engine.FindByLabel(ctx, LabelProject+"="+s.options.Project)
 	if err != nil {
@@ -125,6 +125,8 @@ func (s *Server) sweep(ctx context.Context) {
 			_ = s.engine.RemoveContainer(ctx, c.ID)
 		}
 	}
+	_ = SweepRehearsal(ctx, s.engine, s.options.Project) // the next rehearsal tries again, and says so where it cannot
+	_ = os.RemoveAll(rehearsalDir)
 }
 
 // takeUp loads what a predecessor left. A promotion that has touched the target goes on at once, without its driver. One that

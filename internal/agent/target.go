@@ -27,10 +27,11 @@ func (s *Server) target(r *running, model []byte) step.Target {
 		Databases: func(name string) (step.Database, error) {
 			return env.database(context.Background(), name, p)
 		},
-		Volumes:  &volumes{env: env, point: p},
-		Checkout: &checkout{env: env},
-		Checks:   &checks{env: env, plan: r.plan, point: p, commander: r.asker, tested: func() []promotion.Check { return promote.Checks(r.journal.Records(), promotion.Test) }},
-		Point:    p,
+		Volumes:   &volumes{env: env, point: p},
+		Checkout:  &checkout{env: env},
+		Rehearser: &rehearsing{server: s, r: r, point: p, model: model},
+		Checks:    &checks{env: env, plan: r.plan, point: p, commander: r.asker, tested: func() []promotion.Check { return promote.Checks(r.journal.Records(), promotion.Test) }},
+		Point:     p,
 	}
 }
 

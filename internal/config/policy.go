@@ -14,7 +14,19 @@ type Policy struct {
 	Deadline        Duration       `yaml:"deadline" jsonschema:"default=30m" jsonschema_description:"How long a promotion may take from shutdown to the end of verify before it rolls back."`
 	PhaseDeadline   Duration       `yaml:"phase_deadline" jsonschema:"default=15m" jsonschema_description:"How long a promotion that is run phase by phase may be left between two mutating phases before it rolls back."`
 	ReplaceDatabase bool           `yaml:"replace_database" jsonschema:"default=false" jsonschema_description:"Whether the container of a database service is replaced when its image or configuration changed. Otherwise the change is only reported."`
+	Rehearse        Rehearse       `yaml:"rehearse" jsonschema:"default=off" jsonschema_description:"Whether a promotion first runs the migration on a copy of the databases in a closed network, and the present release on what it leaves. A migration that fails there refuses the promotion."`
 }
+
+// Rehearse says whether a promotion is rehearsed.
+type Rehearse string
+
+// The answers to a rehearsal.
+const (
+	RehearseOff Rehearse = "off"
+	RehearseOn  Rehearse = "on"
+)
+
+func (Rehearse) choices() []string { return []string{string(RehearseOff), string(RehearseOn)} }
 
 // OnCaution is what a promotion does when the verdict is caution.
 type OnCaution string

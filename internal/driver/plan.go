@@ -73,7 +73,7 @@ func (d *Driver) plan(ctx context.Context, s *sides, id string) (plan.Plan, []pr
 	}
 	policy := d.Config.Policy
 	in := plan.Input{
-		From: s.fromSnap, To: s.toSnap, Release: release, Services: d.services(s), Volumes: s.to.Spec.Volumes, Moves: moves, Dump: d.Config.Backup.Dump, ID: id, Tool: d.Version, Now: d.now(),
+		From: s.fromSnap, To: s.toSnap, Release: release, Services: d.services(s), Volumes: s.to.Spec.Volumes, Moves: moves, Dump: d.Config.Backup.Dump, Rehearse: policy.Rehearse == config.RehearseOn, ID: id, Tool: d.Version, Now: d.now(),
 		Policy: plan.Policy{
 			Settle: milliseconds(policy.Settle), Deadline: milliseconds(policy.Deadline),
 			PhaseDeadline: milliseconds(policy.PhaseDeadline), KeepCopies: keepCopies,

@@ -19,7 +19,10 @@ func (d *Driver) Recover(ctx context.Context, to string) (promotion.Result, bool
 		return promotion.Result{}, false, err
 	}
 	h, err := d.hold(ctx, env, "")
-	if errors.Is(err, ErrNeverPromoted) {
+	if errors.Is(err, ErrNeverPromoted) { // a rehearsal may have been killed all the same
+		if err := agent.SweepRehearsal(ctx, env.Engine, env.Compose.Project); err != nil {
+			return promotion.Result{}, false, refused(err)
+		}
 		return promotion.Result{}, false, nil
 	}
 	if err != nil {

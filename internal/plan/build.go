@@ -44,6 +44,7 @@ type Input struct {
 	Checkout *step.MoveCheckout
 	Policy   Policy
 	Dump     bool // take the portable dump
+	Rehearse bool // try the migration on a copy of the databases first
 	ID       string
 	Tool     string
 	Now      time.Time
@@ -206,6 +207,11 @@ func (b *builder) steps() {
 		b.each(func(server snapshot.Server, db snapshot.Database) {
 			add("dump-database "+label(server, db), promotion.Backup, step.Agent, &step.DumpDatabase{Server: server.Name, Database: db.Name, Bytes: db.Size})
 		})
+	}
+	if b.in.Rehearse && len(b.in.To.Servers) > 0 { // before anything is sealed: what fails on a copy is not tried on the real ones
+		rehearse := &step.RehearseRelease{}
+		b.each(func(_ snapshot.Server, db snapshot.Database) { rehearse.Bytes += max(db.Size, 0) })
+		add("rehearse-release", promotion.Backup, step.Agent, rehearse)
 	}
 	add("seal-backup", promotion.Backup, step.Agent, &step.SealBackup{})
 	if b.in.Backup != "" {
@@ -432,6 +438,10 @@ func (b *builder) class() {
 		return
 	}
 	b.plan.Class = Restore
+	if b.in.Rehearse {
+		b.plan.ClassReason = "the rehearsal proves whether the present release runs on the migrated databases: until then a rollback goes back to the moment of shutdown"
+		return
+	}
 	b.plan.ClassReason = "whether the release changes the schema is known when it has run: until then a rollback goes back to the moment of shutdown"
 }
 

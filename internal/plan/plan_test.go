@@ -123,8 +123,13 @@ func TestAPlanSurvivesItsStorage(t *testing.T) {
 		t.Fatal(problems)
 	}
 	ordinary, _ := Build(in)
+	in.Rehearse = true
+	rehearsed, _ := Build(in)
+	if rehearsed.Class != Restore || !strings.Contains(rehearsed.ClassReason, "rehearsal") {
+		t.Errorf("the class before a rehearsal: %s, %s", rehearsed.Class, rehearsed.ClassReason)
+	}
 	seen := map[string]bool{}
-	for _, p := range []Plan{ordinary, restore, BuildBackup(in)} {
+	for _, p := range []Plan{ordinary, rehearsed, restore, BuildBackup(in)} {
 		data := encode(t, p)
 		var back Plan
 		if err := json.Unmarshal(data, &back); err != nil {

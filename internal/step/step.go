@@ -116,6 +116,7 @@ func kinds() map[string]func() Step {
 		"move-images":          func() Step { return &MoveImages{} },
 		"record-release":       func() Step { return &RecordRelease{} },
 		"dump-database":        func() Step { return &DumpDatabase{} },
+		"rehearse-release":     func() Step { return &RehearseRelease{} },
 		"seal-backup":          func() Step { return &SealBackup{} },
 		"export-backup":        func() Step { return &ExportBackup{} },
 		"stop-services":        func() Step { return &StopServices{} },

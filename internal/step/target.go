@@ -17,6 +17,7 @@ type Target struct {
 	Volumes   Volumes
 	Checkout  Checkout
 	Checks    Checks
+	Rehearser Rehearser // nil where nothing can be rehearsed
 	Point     Point
 	Progress  func(done, total int64, unit, message string)
 	Note      func(level, message string)

@@ -144,7 +144,7 @@ func (t Twin) container(c RecordedContainer) RecordedContainer {
 	}
 	labels[api.ProjectLabel] = t.Project
 	c.Config.Labels = labels
-	c.ID, c.State, c.Unwell, c.Peers = "", "running", false, nil
+	c.ID, c.State, c.Unwell, c.Peers = t.Project+"/"+c.Service, "running", false, nil // no container has that id
 	c.Host = t.host(c)
 	c.Mounts = nil
 	c.Name = t.Project + "-" + c.Service
