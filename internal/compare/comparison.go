@@ -102,16 +102,46 @@ func result(a Area, c Comparison, missing []string) AreaResult {
 	return r
 }
 
-// unreadDatabases notes databases that a snapshot says could not be asked for.
+// unreadDatabases notes databases that a snapshot knows of and that were not read. Without them nothing of the area is
+// known, also where what is left would not apply.
 func unreadDatabases(in Input, a areaFindings) areaFindings {
+	miss := func(why string) {
+		a.missing = append(a.missing, why)
+		for i := range a.objectives {
+			if o := &a.objectives[i]; o.Status != promotion.Error {
+				o.Status, o.Why, o.Do = promotion.Error, why, ""
+			}
+		}
+	}
 	for _, s := range in.sides() {
 		for _, m := range missingParts(s) {
 			if isDatabasePart(m) {
-				a.miss(m.Part+" of "+s.Environment+" could not be read: "+m.Reason, "")
+				miss(m.Part + " of " + s.Environment + " could not be read: " + m.Reason)
+			}
+		}
+		if s == nil || s.Details == nil {
+			continue
+		}
+		for _, name := range databasesOf(s) {
+			if !slices.ContainsFunc(s.Details.Catalogs, func(c snapshot.Catalog) bool {
+				return c.Server+"/"+c.Database == name || c.Error != "" && c.Database == ""
+			}) {
+				miss("database " + name + " of " + s.Environment + " was not read")
 			}
 		}
 	}
 	return a
+}
+
+// databasesOf are the databases of an environment as server/name, sorted.
+func databasesOf(s *snapshot.Snapshot) []string {
+	var names []string
+	for _, server := range s.Servers {
+		for _, db := range server.Databases {
+			names = append(names, server.Name+"/"+db.Name)
+		}
+	}
+	return sorted(names)
 }
 
 func isDatabasePart(m snapshot.Missing) bool { return strings.HasPrefix(m.Part, "database") }

@@ -41,7 +41,7 @@ func schemaArea(in Input) areaFindings {
 		a.skip("no table of a migration tool was found", "schema.migrations")
 	}
 	if !reference {
-		a.skip("no reference table was found; name them in the configuration: compare.rules.reference", "schema.reference")
+		a.skip("no reference table was found; name them in the configuration: compare.reference", "schema.reference")
 	}
 	return *a
 }

@@ -354,6 +354,11 @@ func missing() []change {
 			}
 		}},
 		{"all answers to probes", func(_ *rand.Rand, in *Input) { in.Probes = nil }},
+		{"all catalogs", func(r *rand.Rand, in *Input) {
+			if s := either(r, in); s != nil && s.Details != nil {
+				s.Details.Catalogs = nil
+			}
+		}},
 		{"databases", unread("databases")},
 		{"a network", unread("network")},
 		{"an image", unread("image of api")},

@@ -20,6 +20,7 @@ func weighed(env *Environment, into map[string]compare.Service) {
 		known := into[name]
 		known.Critical = known.Critical || svc.Critical
 		known.OneShot = known.OneShot || svc.OneShot
+		known.Endpoint = known.Endpoint || svc.Version.Path != ""
 		known.P95 = float64(svc.P95) / float64(time.Millisecond)
 		if rate := svc.ErrorRate; rate > 0 {
 			known.ErrorRate = &rate
