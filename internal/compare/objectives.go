@@ -4,8 +4,8 @@ package compare
 // they are shown. The weights add up to 100.
 func Objectives() []Objective {
 	return []Objective{
-		{ID: "versions.forward", Area: Versions, Weight: 9, Title: "no service goes backwards"},
-		{ID: "versions.identity", Area: Versions, Weight: 2, Title: "the image of every service is known on both sides"},
+		{ID: "versions.forward", Area: Versions, Weight: 11, Title: "no service goes backwards"},
+		{ID: "versions.identity", Area: Versions, Weight: 1, Title: "the image of every service is known on both sides"},
 		{ID: "versions.services", Area: Versions, Weight: 1, Title: "the target runs no service that the source lacks"},
 		{ID: "versions.replicas", Area: Versions, Weight: 1, Title: "all replicas of a service run the same image"},
 		{ID: "versions.endpoint", Area: Versions, Weight: 1, Title: "services answer with the version that their image names"},
@@ -22,24 +22,24 @@ func Objectives() []Objective {
 		{ID: "configuration.secrets", Area: Configuration, Weight: 4, Key: true, Title: "the target has every secret that the source has"},
 		{ID: "configuration.keys", Area: Configuration, Weight: 4, Title: "the target has every key that the source has"},
 		{ID: "configuration.own", Area: Configuration, Weight: 3, Title: "secrets, hosts and volumes are the target's own"},
-		{ID: "configuration.same", Area: Configuration, Weight: 3, Title: "what has to be equal is equal"},
+		{ID: "configuration.same", Area: Configuration, Weight: 2, Title: "what has to be equal is equal"},
 		{ID: "configuration.runtime", Area: Configuration, Weight: 2, Title: "mounts, limits, networks and health checks are no weaker"},
 
 		{ID: "flags.known", Area: Flags, Weight: 3, Title: "the target knows every flag that is on in the source"},
-		{ID: "flags.tested", Area: Flags, Weight: 2, Title: "what is on at the target is on in the source"},
+		{ID: "flags.tested", Area: Flags, Weight: 1, Title: "what is on at the target is on in the source"},
 
-		{ID: "performance.latency", Area: Performance, Weight: 6, Title: "no endpoint is slower"},
+		{ID: "performance.latency", Area: Performance, Weight: 5, Title: "no endpoint is slower"},
 		{ID: "performance.errors", Area: Performance, Weight: 3, Title: "no endpoint fails more often"},
 
 		{ID: "readiness.source", Area: Readiness, Weight: 5, Key: true, Title: "every critical service of the source works"},
-		{ID: "readiness.tests", Area: Readiness, Weight: 9, Title: "the tests of the source pass"},
+		{ID: "readiness.tests", Area: Readiness, Weight: 11, Title: "the tests of the source pass"},
 		{ID: "readiness.rollback", Area: Readiness, Weight: 4, Key: true, Title: "a rollback is possible"},
 		{ID: "readiness.plan", Area: Readiness, Weight: 2, Key: true, Title: "preflight lets the promotion begin"},
-		{ID: "readiness.backup", Area: Readiness, Weight: 2, Title: "a backup is possible"},
-		{ID: "readiness.disk", Area: Readiness, Weight: 2, Title: "the target's disk has room"},
+		{ID: "readiness.backup", Area: Readiness, Weight: 2, Key: true, Title: "a backup is possible"},
+		{ID: "readiness.disk", Area: Readiness, Weight: 2, Key: true, Title: "the target's disk has room"},
 		{ID: "readiness.target", Area: Readiness, Weight: 2, Title: "every service of the target works before the promotion"},
 		{ID: "readiness.rehearsal", Area: Readiness, Weight: 2, Key: true, Title: "the migration works on a copy of the target's data"},
-		{ID: "readiness.lock", Area: Readiness, Weight: 1, Title: "no other promotion is under way or unfinished"},
+		{ID: "readiness.lock", Area: Readiness, Weight: 1, Key: true, Title: "no other promotion is under way or unfinished"},
 		{ID: "readiness.fresh", Area: Readiness, Weight: 1, Title: "the tests are of what runs now"},
 	}
 }

@@ -24,7 +24,7 @@ func preflight(a *areaFindings, in Input) {
 		if c.Status != promotion.Skip {
 			answered[objective] = true
 		}
-		checked(a, c, objective, strings.TrimPrefix(objective, "readiness."))
+		checked(a, c, objective, strings.TrimPrefix(objective, "readiness."), "put it right at the target: a promotion begins with the same checks")
 	}
 	for _, objective := range []string{"readiness.disk", "readiness.lock"} {
 		if !answered[objective] {

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func sourceWorks(a *areaFindings, in Input) {
 		switch {
 		case !c.Critical:
 		case c.Status == promotion.Fail:
-			a.add(objective, "service-unhealthy", checkSubject(c), Fail, checkMessage(c), c.Hint)
+			a.add(objective, "service-unhealthy", checkSubject(c), Fail, checkMessage(c), cmp.Or(c.Hint, "see its log: promote logs "+in.From.Environment+" "+c.Service))
 		case c.Status == promotion.Error:
 			a.miss(checkMessage(c), c.Hint, objective)
 		}
@@ -136,7 +137,7 @@ func tests(a *areaFindings, in Input) {
 	told := false
 	for _, c := range byCheck(in.Tests) {
 		told = told || c.Status != promotion.Skip
-		checked(a, c, objective, "test")
+		checked(a, c, objective, "test", "put it right, and test again: promote test "+name(in.From, in.Names[0]))
 	}
 	if !told {
 		a.miss("every test of the source was skipped: "+in.Tests[0].Message, "", objective)
@@ -144,7 +145,8 @@ func tests(a *areaFindings, in Input) {
 }
 
 // checked makes a finding of a check, or notes that it could not find out.
-func checked(a *areaFindings, c promotion.Check, objective, kind string) {
+func checked(a *areaFindings, c promotion.Check, objective, kind, otherwise string) {
+	do := cmp.Or(c.Hint, otherwise)
 	switch c.Status {
 	case promotion.Pass, promotion.Skip:
 	case promotion.Fail:
@@ -152,11 +154,11 @@ func checked(a *areaFindings, c promotion.Check, objective, kind string) {
 		if !c.Critical {
 			severity = Warn
 		}
-		a.add(objective, kind+"-failed", checkSubject(c), severity, checkMessage(c), c.Hint)
+		a.add(objective, kind+"-failed", checkSubject(c), severity, checkMessage(c), do)
 	case promotion.Warn:
-		a.add(objective, kind+"-warned", checkSubject(c), Warn, checkMessage(c), c.Hint)
+		a.add(objective, kind+"-warned", checkSubject(c), Warn, checkMessage(c), do)
 	default:
-		a.miss(checkMessage(c), c.Hint, objective)
+		a.miss(checkMessage(c), do, objective)
 	}
 }
 
