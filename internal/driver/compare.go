@@ -15,6 +15,7 @@ import (
 	"github.com/org/promote-action/internal/compare"
 	"github.com/org/promote-action/internal/config"
 	"github.com/org/promote-action/internal/git"
+	"github.com/org/promote-action/internal/plan"
 	"github.com/org/promote-action/internal/promotion"
 	"github.com/org/promote-action/internal/setting"
 	"github.com/org/promote-action/internal/snapshot"
@@ -297,9 +298,11 @@ func (c *comparing) note() {
 }
 
 func (c *comparing) request(env *Environment) agent.DetailsRequest {
-	return agent.DetailsRequest{
-		Spec: env.Spec, Key: c.key, Secret: c.in.Rules.Secret, Reference: c.in.Rules.Reference, Flags: c.d.flagSources(), Rows: rowsBudget, SchemaOnly: c.o.SchemaOnly,
+	req := agent.DetailsRequest{Spec: env.Spec, Key: c.key, Secret: c.in.Rules.Secret, SchemaOnly: c.o.SchemaOnly}
+	if !c.o.SchemaOnly {
+		req.Reference, req.Flags, req.Rows = c.in.Rules.Reference, c.d.flagSources(), rowsBudget
 	}
+	return req
 }
 
 // ask finds out all else: what the target's rows say to the differences, how the commits stand to each other, the tests of the
@@ -363,24 +366,43 @@ func (c *comparing) test(ctx context.Context) {
 
 // preflight is what can be known beforehand of a promotion's own conditions, without touching anything.
 func (c *comparing) preflight(ctx context.Context) {
-	if c.from.agent == nil || c.to.agent == nil || c.from.snap == nil || c.to.snap == nil {
+	if c.to.agent == nil || c.to.snap == nil || c.from.snap == nil {
 		return
 	}
 	defer c.d.View.Wait("see whether a promotion could start")()
+	if c.from.agent == nil {
+		c.outlook(ctx, []promotion.Check{c.lock(ctx)}, plan.Plan{Estimate: plan.Estimate{Disk: c.copies()}})
+		return
+	}
 	s := &sides{from: c.from.env, to: c.to.env, fromAgent: c.from.agent, toAgent: c.to.agent, fromSnap: *c.from.snap, toSnap: *c.to.snap, git: c.git, gitErr: c.gitErr}
 	p, problems, err := c.d.plan(ctx, s, promotion.NewID(c.d.now(), cmp.Or(c.d.Run, "compare")))
 	if err != nil {
 		c.fail("plan", err)
 		return
 	}
-	checks := c.d.known(ctx, s, p, problems)
-	checks = append(checks, c.lock(ctx))
+	c.outlook(ctx, append(c.d.known(ctx, s, p, problems), c.lock(ctx)), p)
+}
+
+// outlook adds what the target itself says of a plan.
+func (c *comparing) outlook(ctx context.Context, known []promotion.Check, p plan.Plan) {
+	c.in.Preflight = known
 	var target []promotion.Check
 	if err := c.to.agent.Call(ctx, "outlook", agent.PreflightRequest{Spec: c.to.env.Spec, Plan: p}, &target, nil); err != nil {
 		c.fail("target", err)
 		return
 	}
-	c.in.Preflight = append(checks, target...)
+	c.in.Preflight = append(c.in.Preflight, target...)
+}
+
+// copies is the room that a copy and a dump of the target's databases take at most, where there is no plan to say it.
+func (c *comparing) copies() int64 {
+	var total int64
+	for _, server := range c.to.snap.Servers {
+		for _, db := range server.Databases {
+			total += 2 * db.Size
+		}
+	}
+	return total
 }
 
 // fail makes an error of a check that could not be made.

@@ -40,6 +40,9 @@ const longestCell = 240
 // opinion is a verdict in words. Only ready is Good.
 func opinion(c compare.Comparison) account {
 	pair := c.From.Environment + " → " + c.To.Environment + ": "
+	if partial(c) {
+		return partialOpinion(c, pair)
+	}
 	switch c.Verdict {
 	case compare.Ready:
 		return account{"✓", "✅", text.Good, pair + "ready to promote"}
@@ -51,6 +54,22 @@ func opinion(c compare.Comparison) account {
 		return account{"?", "❔", text.Caution, pair + "unknown: too little could be measured"}
 	default:
 		return account{"?", "❔", text.Bad, pair + "a verdict that this version does not know: " + string(c.Verdict)}
+	}
+}
+
+// partial reports whether only some areas were asked for: there is no score of the whole then.
+func partial(c compare.Comparison) bool {
+	return len(c.Areas) > 0 && len(c.Areas) < len(compare.Areas())
+}
+
+func partialOpinion(c compare.Comparison, pair string) account {
+	switch c.Verdict {
+	case compare.Ready:
+		return account{"✓", "✅", text.Good, pair + "no drift"}
+	case compare.NotReady:
+		return account{"✗", "⛔", text.Bad, pair + "drift"}
+	default:
+		return account{"?", "❔", text.Caution, pair + "unknown whether there is drift"}
 	}
 }
 
@@ -75,9 +94,9 @@ func covered(a compare.AreaResult) string {
 
 // facts are score and coverage with the limits that they are measured by.
 func (v comparisonView) facts() string {
-	parts := []string{
-		"score " + points(v.Score) + " of 100 (ready from " + points(&v.Policy.Ready) + ", caution from " + points(&v.Policy.Caution) + ")",
-		"coverage " + points(&v.Coverage) + " % (needed " + points(&v.Policy.Coverage) + " %)",
+	parts := v.figures()
+	if partial(v.Comparison) {
+		parts = []string{"only " + string(v.Areas[0].Area) + " was compared"}
 	}
 	if n := v.count(compare.Fail); n > 0 {
 		parts = append(parts, text.Plural(n, "failure"))
@@ -89,6 +108,13 @@ func (v comparisonView) facts() string {
 		parts = append(parts, text.Plural(n, "expected difference"))
 	}
 	return strings.Join(parts, " · ")
+}
+
+func (v comparisonView) figures() []string {
+	return []string{
+		"score " + points(v.Score) + " of 100 (ready from " + points(&v.Policy.Ready) + ", caution from " + points(&v.Policy.Caution) + ")",
+		"coverage " + points(&v.Coverage) + " % (needed " + points(&v.Policy.Coverage) + " %)",
+	}
 }
 
 func (v comparisonView) count(s compare.Severity) int {

@@ -117,6 +117,9 @@ func (v comparisonView) page() comparisonPage {
 }
 
 func (v comparisonView) gauges(kind text.Kind) []gauge {
+	if partial(v.Comparison) {
+		return nil
+	}
 	enough := text.Good
 	if v.Coverage < v.Policy.Coverage {
 		enough = text.Caution

@@ -20,8 +20,12 @@ func (v comparisonView) markdown(d *document) {
 	if v.Why != "" {
 		s.para(esc(v.Why))
 	}
-	s.para("**Score ", esc(points(v.Score)), "** of 100 · **coverage ", esc(points(&v.Coverage)), " %** · ready from ", esc(points(&v.Policy.Ready)),
-		", caution from ", esc(points(&v.Policy.Caution)), ", coverage needed ", esc(points(&v.Policy.Coverage)), " %")
+	if partial(v.Comparison) {
+		s.para(esc(v.facts()))
+	} else {
+		s.para("**Score ", esc(points(v.Score)), "** of 100 · **coverage ", esc(points(&v.Coverage)), " %** · ready from ", esc(points(&v.Policy.Ready)),
+			", caution from ", esc(points(&v.Policy.Caution)), ", coverage needed ", esc(points(&v.Policy.Coverage)), " %")
+	}
 	if len(v.Blocking) > 0 {
 		s = d.section("what blocks")
 		s.heading(3, "What blocks the promotion")
