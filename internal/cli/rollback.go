@@ -25,7 +25,8 @@ that is still under way is stopped and rolled back. The result is proved like a 
 rows and health are compared with the restore point.
 
 When the new release has taken writes since, a rollback to the moment of shutdown would lose them: it is refused with the
-rows of each table, until --discard-writes says to lose them, or --keep-data to leave the data as it is.`,
+rows of each table, until --discard-writes says to lose them, or --keep-data to leave the data as it is. Where the class of the
+rollback is app-only, the data stays without being asked for, and only the application goes back.`,
 		Example: `  promote rollback
   promote rollback 20260304-050607-42 --discard-writes
   promote rollback --to staging --keep-data`,
