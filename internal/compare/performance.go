@@ -13,10 +13,10 @@ import (
 
 // Limits of what counts as slower. A difference has to be all of it: significant, large in effect and large in time.
 const (
-	minSamples  = 20   // a side and endpoint; fewer are inconclusive
-	maxSamples  = 1000 // a side and endpoint that are looked at
-	alpha       = 0.01 // of all endpoints together
-	quantile99  = 2.576
+	minSamples  = 20    // a side and endpoint; fewer are inconclusive
+	maxSamples  = 1000  // a side and endpoint that are looked at
+	alpha       = 0.01  // of all endpoints together
+	quantile95  = 1.645 // of the normal distribution: "no slower" is wrong in 1 of 20 at the limit (Schuirmann 1987)
 	warnEffect  = 0.33  // Cliff's delta: medium, after Romano et al. 2006
 	failEffect  = 0.474 // large
 	warnShare   = 0.20  // of the target's median
@@ -139,7 +139,7 @@ func (s sampled) report(objective, kind string, severity Severity, from, to, mes
 }
 
 // hodgesLehmann is the median of all differences between two samples, which estimates by how much the first is shifted,
-// and the upper end of its 99 % confidence interval (Hollander and Wolfe, Nonparametric Statistical Methods, §4.2 and 4.3,
+// and the upper bound that it stays below with 95 % confidence (Hollander and Wolfe, Nonparametric Statistical Methods, §4.2 and 4.3,
 // normal approximation).
 func hodgesLehmann(from, to []float64) (shift, upper float64) {
 	differences := make([]float64, 0, len(from)*len(to))
@@ -150,7 +150,7 @@ func hodgesLehmann(from, to []float64) (shift, upper float64) {
 	}
 	slices.Sort(differences)
 	n, m := float64(len(from)), float64(len(to))
-	rank := int(n*m/2 - quantile99*math.Sqrt(n*m*(n+m+1)/12))
+	rank := int(n*m/2 - quantile95*math.Sqrt(n*m*(n+m+1)/12))
 	return between(differences, 0.5), differences[len(differences)-max(1, rank)]
 }
 
