@@ -19,8 +19,13 @@ type Lock struct {
 // lockModes are those that keep somebody else from something, weakest first, as pg_locks has them and as SQL has them.
 func lockModes() [][2]string {
 	return [][2]string{
-		{"RowShareLock", "ROW SHARE"}, {"RowExclusiveLock", "ROW EXCLUSIVE"}, {"ShareUpdateExclusiveLock", "SHARE UPDATE EXCLUSIVE"}, {"ShareLock", "SHARE"},
-		{"ShareRowExclusiveLock", "SHARE ROW EXCLUSIVE"}, {"ExclusiveLock", "EXCLUSIVE"}, {"AccessExclusiveLock", "ACCESS EXCLUSIVE"},
+		{"RowShareLock", "ROW SHARE"},
+		{"RowExclusiveLock", "ROW EXCLUSIVE"},
+		{"ShareUpdateExclusiveLock", "SHARE UPDATE EXCLUSIVE"},
+		{"ShareLock", "SHARE"},
+		{"ShareRowExclusiveLock", "SHARE ROW EXCLUSIVE"},
+		{"ExclusiveLock", "EXCLUSIVE"},
+		{"AccessExclusiveLock", "ACCESS EXCLUSIVE"},
 	}
 }
 

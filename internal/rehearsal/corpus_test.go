@@ -59,10 +59,10 @@ func TestCorpus(t *testing.T) {
 				want, got, why := c.play()
 				mu.Lock()
 				defer mu.Unlock()
-				switch {
-				case got == want:
+				switch got {
+				case want:
 					right++
-				case got == plan.AppOnly:
+				case plan.AppOnly:
 					wrong++
 					t.Errorf("wrongly app-only: %s", why)
 				default:

@@ -85,10 +85,10 @@ func (e *Engine) CloseTwin(ctx context.Context, t Twin) error {
 
 // Twin makes the record one of the twin: of each service one container that ran, with its image, environment and files.
 // Services that cannot be had alone, since they live in the namespace of another container, are left out and named.
-func (r Record) Twin(t Twin) (twin Record, left []string, err error) {
-	twin = Record{Format: r.Format, Project: t.Project, Taken: r.Taken}
+func (rec Record) Twin(t Twin) (twin Record, left []string, err error) {
+	twin = Record{Format: rec.Format, Project: t.Project, Taken: rec.Taken}
 	var seen []string
-	for _, rc := range r.Containers {
+	for _, rc := range rec.Containers {
 		if !rc.Running() || slices.Contains(seen, rc.Service) {
 			continue
 		}
@@ -110,10 +110,10 @@ func (r Record) Twin(t Twin) (twin Record, left []string, err error) {
 }
 
 // Only is the record of some services.
-func (r Record) Only(services ...string) Record {
-	out := r
+func (rec Record) Only(services ...string) Record {
+	out := rec
 	out.Containers = nil
-	for _, rc := range r.Containers {
+	for _, rc := range rec.Containers {
 		if slices.Contains(services, rc.Service) {
 			out.Containers = append(out.Containers, rc)
 		}

@@ -11,8 +11,8 @@ import (
 // Postgres is the record of a service of the twin that is a PostgreSQL server, made to begin empty: its data folder is a new
 // volume even where the real one is a folder of the host, and what fills the real one at its first start is left out. The
 // settings, each name=value, hold beside those that its command has.
-func (r Record) Postgres(service string, settings ...string) Record {
-	out := r.Only(service)
+func (rec Record) Postgres(service string, settings ...string) Record {
+	out := rec.Only(service)
 	for i, c := range out.Containers {
 		const home, scripts = "/var/lib/postgresql", "/docker-entrypoint-initdb.d"
 		data := home
