@@ -285,12 +285,8 @@ var (
 // dump is what pg_dump writes of a schema, as sorted statements with sorted lines, without names that the server chose.
 func (l *lab) dump(db string) []string {
 	l.t.Helper()
-	out, err := process.Output(l.t.Context(), process.Command{Path: filepath.Join(l.kit.Bin, "pg_dump"), Args: []string{"-s", "--no-owner", "-h", l.kit.Host(), "-p", strconv.Itoa(l.kit.Port), "-U", l.kit.User, "-d", db}})
-	if err != nil {
-		l.t.Fatalf("pg_dump: %v: %s", err, out)
-	}
 	var statements []string
-	for _, s := range strings.Split(string(out), ";\n") {
+	for _, s := range strings.Split(string(l.plainDump(db)), ";\n") {
 		s = anyName.ReplaceAllStringFunc(s, func(name string) string { return generatedName.ReplaceAllString(name, "~$1") })
 		var lines []string
 		for _, line := range strings.Split(s, "\n") {
@@ -305,6 +301,15 @@ func (l *lab) dump(db string) []string {
 	}
 	slices.Sort(statements)
 	return statements
+}
+
+func (l *lab) plainDump(db string) []byte {
+	l.t.Helper()
+	out, err := process.Output(l.t.Context(), process.Command{Path: filepath.Join(l.kit.Bin, "pg_dump"), Args: []string{"-s", "--no-owner", "-h", l.kit.Host(), "-p", strconv.Itoa(l.kit.Port), "-U", l.kit.User, "-d", db}})
+	if err != nil {
+		l.t.Errorf("pg_dump: %v: %s", err, out)
+	}
+	return []byte(out)
 }
 
 func lineDiff(a, b []string) string {
