@@ -119,8 +119,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("settings %+v, want %+v", cfg.Settings, want)
 	}
 	want := Policy{
-		Ready: 90, Caution: 75, Coverage: 80, OnCaution: StopOnCaution, Settle: Duration(5 * time.Second),
-		Deadline: Duration(30 * time.Minute), PhaseDeadline: Duration(15 * time.Minute),
+		Ready: 90, Caution: 75, Coverage: 80, Verdict: ReportVerdict, OnCaution: StopOnCaution, Settle: Duration(5 * time.Second),
+		Deadline: Duration(30 * time.Minute), PhaseDeadline: Duration(15 * time.Minute), Rehearse: RehearseOff,
 	}
 	if !reflect.DeepEqual(cfg.Policy, want) {
 		t.Errorf("policy %+v, want %+v", cfg.Policy, want)

@@ -6,7 +6,8 @@ type Policy struct {
 	Caution         int            `yaml:"caution" jsonschema:"minimum=0,maximum=100,default=75" jsonschema_description:"Readiness score from which the verdict is caution; below it is not-ready."`
 	Coverage        int            `yaml:"coverage" jsonschema:"minimum=0,maximum=100,default=80" jsonschema_description:"Share of the readiness score's weight that has to be measured, in percent; below it the verdict is unknown."`
 	Weights         map[string]int `yaml:"weights" jsonschema_description:"Weights of objectives of the readiness score, where they differ from the defaults in score.md; 0 takes one out of the score."`
-	OnCaution       OnCaution      `yaml:"on_caution" jsonschema:"default=stop" jsonschema_description:"What a promotion does on caution."`
+	Verdict         OnVerdict      `yaml:"verdict" jsonschema:"default=report" jsonschema_description:"What a promotion does with the comparison's verdict after the tests: say it, or enforce it: not-ready and unknown stop before anything is touched, caution as on_caution says."`
+	OnCaution       OnCaution      `yaml:"on_caution" jsonschema:"default=stop" jsonschema_description:"What a promotion does on caution where the verdict is enforced."`
 	Branches        []string       `yaml:"branches" jsonschema:"example=main" jsonschema_description:"Branches that may be promoted, with * within one part of the name. Default: any."`
 	Clean           bool           `yaml:"clean" jsonschema:"default=false" jsonschema_description:"Whether uncommitted or untracked files refuse a promotion. Otherwise they are a warning."`
 	Pushed          bool           `yaml:"pushed" jsonschema:"default=false" jsonschema_description:"Whether a commit that the remote does not have refuses a promotion. Otherwise it is a warning."`
@@ -27,6 +28,17 @@ const (
 )
 
 func (Rehearse) choices() []string { return []string{string(RehearseOff), string(RehearseOn)} }
+
+// OnVerdict is what a promotion does with the verdict of its comparison.
+type OnVerdict string
+
+// The answers to a verdict.
+const (
+	ReportVerdict  OnVerdict = "report"
+	EnforceVerdict OnVerdict = "enforce"
+)
+
+func (OnVerdict) choices() []string { return []string{string(ReportVerdict), string(EnforceVerdict)} }
 
 // OnCaution is what a promotion does when the verdict is caution.
 type OnCaution string
