@@ -144,6 +144,10 @@ func worse() []change {
 		}
 	}
 	return []change{
+		{"a column goes", func(r *rand.Rand, in *Input) { column(r, in, in.To, "gone", nil) }},
+		{"a column has to be filled", func(r *rand.Rand, in *Input) {
+			column(r, in, in.From, "must", map[string]string{"type": "text", "not_null": "true"})
+		}},
 		{"a test fails", func(r *rand.Rand, in *Input) {
 			if len(in.Tests) > 0 {
 				in.Tests = append(slices.Clone(in.Tests), promotion.Check{Category: "health", Name: "more", Service: "web", Status: promotion.Fail, Critical: r.IntN(2) == 0})
@@ -234,6 +238,26 @@ func worse() []change {
 				in.Rehearsal = &r
 			}
 		}},
+	}
+}
+
+// column adds a column to a table of one side, and the answers of the target's rows to what that asks.
+func column(r *rand.Rand, in *Input, s *snapshot.Snapshot, name string, attributes map[string]string) {
+	if in.From == nil || in.To == nil || in.From.Details == nil || in.To.Details == nil || len(s.Details.Catalogs) == 0 || s.Details.Catalogs[0].Error != "" {
+		return
+	}
+	if attributes == nil {
+		attributes = map[string]string{"type": "text"}
+	}
+	asked := Probes(in.From, in.To, in.Rules)
+	s.Details.Catalogs = slices.Clone(s.Details.Catalogs)
+	c := &s.Details.Catalogs[0]
+	c.Objects = append(slices.Clone(c.Objects), snapshot.Object{Kind: "column", Table: "public.orders", Name: "public.orders." + name, Attributes: attributes})
+	in.Probes = slices.Clone(in.Probes)
+	for _, p := range Probes(in.From, in.To, in.Rules) {
+		if !slices.Contains(asked, p) {
+			in.Probes = append(in.Probes, ProbeResult{ID: p.ID, Rows: int64(r.IntN(2) * 4)})
+		}
 	}
 }
 
