@@ -35,7 +35,11 @@ func (d *Driver) Plan(ctx context.Context, from, to string) (plan.Plan, []promot
 	if err := d.read(ctx, s); err != nil {
 		return plan.Plan{}, nil, err
 	}
-	return d.plan(ctx, s, promotion.NewID(d.now(), cmp.Or(d.Run, "plan")))
+	p, problems, err := d.plan(ctx, s, promotion.NewID(d.now(), cmp.Or(d.Run, "plan")))
+	if err == nil && len(promotion.Blocking(problems)) == 0 {
+		p.Warnings = append(p.Warnings, d.foresee(ctx, s, p)...)
+	}
+	return p, problems, err
 }
 
 // pair opens both environments.

@@ -264,10 +264,25 @@ func (p *promoting) prepare(ctx context.Context, phase promotion.Phase) error {
 				checks[i].Status = promotion.Warn
 			}
 		}
-		return p.report(ctx, phase, checks, started)
+		return p.judged(ctx, phase, checks, started)
 	default:
 		return p.saveBackup(ctx)
 	}
+}
+
+// judged reports the tests together with the verdict of the comparison that they are part of. Where a test fails already there is
+// nothing left to weigh.
+func (p *promoting) judged(ctx context.Context, phase promotion.Phase, tests []promotion.Check, started time.Time) error {
+	if len(promotion.Blocking(tests)) > 0 {
+		return p.report(ctx, phase, tests, started)
+	}
+	c, err := p.d.readiness(ctx, p.s, p.checks, tests)
+	if err != nil {
+		return p.cancelled(ctx, err)
+	}
+	check := verdictCheck(c, p.d.Config.Policy)
+	p.event(promotion.Event{Type: promotion.CheckEnded, Phase: phase, Check: &check, Status: check.Status})
+	return inconclusive(p.report(ctx, phase, append(tests, check), started), c)
 }
 
 // report hands the checks of a phase to the journal at the target, and refuses when one of them forbids going on.
