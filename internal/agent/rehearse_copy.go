@@ -21,7 +21,7 @@ func (r *rehearser) copyServer(ctx context.Context, server *rehearsed) error {
 	if err := r.env.engine.Restore(ctx, record, compose.RestoreOptions{Services: []string{service}}, nil); err != nil {
 		return err
 	}
-	if err := r.env.engine.WaitHealthy(ctx, r.twin.Project, record.WantsOf([]string{service}, 2*time.Minute), nil); err != nil {
+	if err := r.env.engine.WaitHealthy(ctx, r.twin.Project, record.WantsOf([]string{service}, serverStart), nil); err != nil {
 		return err
 	}
 	c, err := r.container(ctx, service)
@@ -51,6 +51,9 @@ func (r *rehearser) copyServer(ctx context.Context, server *rehearsed) error {
 	}
 	return nil
 }
+
+// serverStart is how long a second server may take until it answers: its data folder is made first.
+const serverStart = 5 * time.Minute
 
 // serverSettings make a server tell every error of a client and save its effort: nobody needs it after a crash.
 func serverSettings() []string {

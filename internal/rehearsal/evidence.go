@@ -40,7 +40,7 @@ type Table struct {
 
 // Class is the rollback class that the evidence proves, and why: app-only only where nothing speaks against it.
 func Class(e Evidence) (class plan.Class, why string) {
-	reasons := slices.Clone(e.Doubts)
+	var reasons []string // what the migration itself does first
 	for _, db := range e.Databases {
 		for _, reason := range db.breaks() {
 			if len(e.Databases) > 1 {
@@ -49,6 +49,7 @@ func Class(e Evidence) (class plan.Class, why string) {
 			reasons = append(reasons, reason)
 		}
 	}
+	reasons = append(reasons, e.Doubts...)
 	passed := 0
 	for _, c := range e.Checks {
 		switch c.Status {
