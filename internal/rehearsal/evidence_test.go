@@ -29,12 +29,20 @@ func TestWhatSpeaksAgainstKeepingTheData(t *testing.T) {
 		"one that cannot tell": {func(e *rehearsal.Evidence) { e.Checks[0].Status = promotion.Error }, "api running"},
 		"checks that skip":     {func(e *rehearsal.Evidence) { e.Checks[0].Status = promotion.Skip }, "no check"},
 		"no check":             {func(e *rehearsal.Evidence) { e.Checks = nil }, "no check"},
-		"an unread table":      {func(e *rehearsal.Evidence) { e.Databases[0].Tables = []rehearsal.Table{{Name: "t", Unread: "no right"}} }, "no right"},
-		"fewer rows":           {func(e *rehearsal.Evidence) { e.Databases[0].Tables = []rehearsal.Table{{Name: "t", Before: 4, After: 2, Deleted: 2}} }, "takes rows away from t"},
-		"counters that lag":    {func(e *rehearsal.Evidence) { e.Databases[0].Tables = []rehearsal.Table{{Name: "t", Before: 4, After: 5}} }, "changes rows of t"},
-		"a sequence":           {func(e *rehearsal.Evidence) { e.Databases[0].Rewound = []string{"s"} }, "sequence s"},
-		"a statement":          {func(e *rehearsal.Evidence) { e.Databases[0].Broken = []string{"SELECT 1: no"} }, "SELECT 1"},
-		"an unknown object":    {func(e *rehearsal.Evidence) { e.Databases[0].After = map[string]string{"table public.orders": "owner=shop", "cast (a as b)": ""} }, "not known"},
+		"an unread table": {func(e *rehearsal.Evidence) {
+			e.Databases[0].Tables = []rehearsal.Table{{Name: "t", Unread: "no right"}}
+		}, "no right"},
+		"fewer rows": {func(e *rehearsal.Evidence) {
+			e.Databases[0].Tables = []rehearsal.Table{{Name: "t", Before: 4, After: 2, Deleted: 2}}
+		}, "takes rows away from t"},
+		"counters that lag": {func(e *rehearsal.Evidence) {
+			e.Databases[0].Tables = []rehearsal.Table{{Name: "t", Before: 4, After: 5}}
+		}, "changes rows of t"},
+		"a sequence":  {func(e *rehearsal.Evidence) { e.Databases[0].Rewound = []string{"s"} }, "sequence s"},
+		"a statement": {func(e *rehearsal.Evidence) { e.Databases[0].Broken = []string{"SELECT 1: no"} }, "SELECT 1"},
+		"an unknown object": {func(e *rehearsal.Evidence) {
+			e.Databases[0].After = map[string]string{"table public.orders": "owner=shop", "cast (a as b)": ""}
+		}, "not known"},
 	} {
 		e := good()
 		test.add(&e)

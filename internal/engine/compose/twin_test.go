@@ -34,9 +34,12 @@ func openContainer(service string) RecordedContainer {
 		},
 		Networks: map[string]*network.EndpointSettings{"shop_default": {Aliases: []string{"database", "0123456789ab"}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: "10.0.0.5"}}},
 		Mounts: []engine.Mount{
-			{Type: "volume", Name: "shop_uploads", Target: "/uploads", RW: true}, {Type: "bind", Source: "/srv/shop/app.conf", Target: "/etc/app.conf", RW: true},
-			{Type: "bind", Source: "/var/run/docker.sock", Target: "/var/run/docker.sock", RW: true}, {Type: "bind", Source: "/", Target: "/host"},
-			{Type: "bind", Source: "/srv/shop/data", Target: "/data", RW: true}, {Type: "bind", Source: "/srv/shop/seed.sql", Target: "/docker-entrypoint-initdb.d/seed.sql"},
+			{Type: "volume", Name: "shop_uploads", Target: "/uploads", RW: true},
+			{Type: "bind", Source: "/srv/shop/app.conf", Target: "/etc/app.conf", RW: true},
+			{Type: "bind", Source: "/var/run/docker.sock", Target: "/var/run/docker.sock", RW: true},
+			{Type: "bind", Source: "/", Target: "/host"},
+			{Type: "bind", Source: "/srv/shop/data", Target: "/data", RW: true},
+			{Type: "bind", Source: "/srv/shop/seed.sql", Target: "/docker-entrypoint-initdb.d/seed.sql"},
 		},
 	}
 }
@@ -67,7 +70,8 @@ func TestATwinReachesNothing(t *testing.T) {
 		NetworkMode: "promote-rehearsal-shop", RestartPolicy: container.RestartPolicy{Name: "no"}, LogConfig: twinLogs(), DNS: []string{"127.0.0.1"},
 		Resources: container.Resources{Memory: 1 << 20},
 		Mounts: []mount.Mount{
-			{Type: mount.TypeVolume, Target: "/uploads"}, {Type: mount.TypeBind, Source: "/srv/shop/app.conf", Target: "/etc/app.conf", ReadOnly: true},
+			{Type: mount.TypeVolume, Target: "/uploads"},
+			{Type: mount.TypeBind, Source: "/srv/shop/app.conf", Target: "/etc/app.conf", ReadOnly: true},
 			{Type: mount.TypeBind, Source: "/srv/shop/data", Target: "/data", ReadOnly: true},
 			{Type: mount.TypeBind, Source: "/srv/shop/seed.sql", Target: "/docker-entrypoint-initdb.d/seed.sql", ReadOnly: true},
 		},
