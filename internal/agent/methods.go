@@ -25,6 +25,7 @@ func (s *Server) methods() map[string]method {
 		"checks":    s.checks,
 		"history":   s.history,
 		"preflight": s.preflight,
+		"measure":   s.measure,
 		"schemas":   s.schemas,
 		"rehearse":  s.rehearse,
 		"checkout":  s.readCheckout,

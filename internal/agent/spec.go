@@ -120,6 +120,13 @@ type PreflightRequest struct {
 	Plan plan.Plan `json:"plan"`
 }
 
+// MeasureRequest asks what the plan's steps will take at the target.
+type MeasureRequest struct {
+	Spec Spec      `json:"spec"`
+	Plan plan.Plan `json:"plan"`
+	Read bool      `json:"read,omitempty"` // only by reading: no throwaway database is made
+}
+
 // CheckoutRequest asks for the state of a git checkout on the engine's host.
 type CheckoutRequest struct {
 	Spec Spec   `json:"spec"`

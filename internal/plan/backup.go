@@ -34,7 +34,8 @@ func BuildBackup(in Input) Plan {
 	b.in.Dump = true
 	b.saving(nil)
 	b.plan.Class, b.plan.ClassReason = AppOnly, "nothing that runs is touched"
-	b.estimate()
+	b.room()
+	b.plan.Expect(Measured{})
 	b.plan.Estimate.Disk -= b.data() // no copy is made beside the dump
 	return b.plan
 }
@@ -99,7 +100,8 @@ func BuildRestore(in Input, given Given) (Plan, []promotion.Check) {
 	pairs := b.pairs(given)
 	b.restoring(given, pairs)
 	b.plan.Class, b.plan.ClassReason = Restore, "a rollback brings back the databases that are there now; what is written after the restore is lost then"
-	b.estimate()
+	b.room()
+	b.plan.Expect(Measured{})
 	for _, p := range pairs {
 		b.plan.Estimate.Disk += p.dump.Bytes / 2 // the dump that is sent; the database itself is counted as the copy
 	}

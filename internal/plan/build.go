@@ -67,7 +67,8 @@ func Build(in Input) (Plan, []promotion.Check) {
 	b.databases()
 	b.steps()
 	b.class()
-	b.estimate()
+	b.room()
+	b.plan.Expect(Measured{})
 	return b.plan, b.problems
 }
 

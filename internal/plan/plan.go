@@ -70,10 +70,11 @@ type Change struct {
 
 // Estimate is what the promotion is expected to take here.
 type Estimate struct {
-	Downtime   promotion.Duration `json:"downtime"`    // first service stopped to last service healthy
-	Total      promotion.Duration `json:"total"`       // all phases
-	Disk       int64              `json:"disk"`        // bytes at the target, for dumps, copies and images
-	ImageBytes int64              `json:"image_bytes"` // to be moved at most
+	Downtime   promotion.Duration `json:"downtime"`        // first service stopped to last service healthy
+	Total      promotion.Duration `json:"total"`           // all phases
+	Disk       int64              `json:"disk"`            // bytes at the target, for dumps, copies and images
+	ImageBytes int64              `json:"image_bytes"`     // to be moved at most
+	Basis      string             `json:"basis,omitempty"` // of the downtime: measured, or which parts of it are guesses
 }
 
 // Plan is one promotion before it happens. What is printed, approved, stored and run is this value.

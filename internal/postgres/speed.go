@@ -216,6 +216,6 @@ func (s *Server) fill(ctx context.Context, db string, bytes int64) error {
 	}
 	defer closeConn(conn)
 	const row = 2000
-	_, err = conn.Exec(ctx, fmt.Sprintf("CREATE UNLOGGED TABLE filler AS SELECT repeat(md5(i::text), 60) FROM generate_series(1, %d) i", bytes/row))
+	_, err = conn.Exec(ctx, fmt.Sprintf("CREATE UNLOGGED TABLE public.filler AS SELECT repeat(md5(i::text), 60) FROM generate_series(1, %d) i", bytes/row))
 	return err
 }

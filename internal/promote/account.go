@@ -16,7 +16,7 @@ import (
 func Account(id string, p plan.Plan, records []journal.Record, proof promotion.Proof) promotion.Result {
 	res := promotion.Result{
 		Schema: "promote.result/1", ID: id, From: p.From, To: p.To, Project: p.Project, Release: p.Release.ID, Commit: p.Release.Commit,
-		Class: string(p.Class), EstDowntime: p.Estimate.Downtime, Warnings: p.Warnings, Outcome: promotion.Running,
+		Class: string(p.Class), EstDowntime: p.Estimate.Downtime, EstBasis: p.Estimate.Basis, Warnings: p.Warnings, Outcome: promotion.Running,
 	}
 	a := accountant{res: &res, plan: p, phases: map[promotion.Phase]*promotion.PhaseResult{}}
 	for _, r := range records {
@@ -139,7 +139,7 @@ func (a *accountant) reopen(r journal.Record) {
 	a.asked = true
 	a.res.Outcome, a.res.Reason, a.res.Started, a.res.Checks, a.res.Failure, a.res.Rollback = promotion.Running, "", r.Time, nil, nil, nil
 	a.phases = map[promotion.Phase]*promotion.PhaseResult{}
-	a.stopped, a.healthy, a.res.EstDowntime = r.Time, time.Time{}, 0
+	a.stopped, a.healthy, a.res.EstDowntime, a.res.EstBasis = r.Time, time.Time{}, 0, ""
 }
 
 func (a *accountant) step(r journal.Record) {
@@ -185,9 +185,13 @@ func (a *accountant) step(r journal.Record) {
 		if item.Name != r.Step {
 			continue
 		}
-		result.Description, result.Estimate = item.Step.Describe(), promotion.Milliseconds(item.Estimate)
+		result.Description, result.Estimate, result.Basis = item.Step.Describe(), promotion.Milliseconds(item.Estimate), item.Basis
+		if d, ok := item.Step.(*step.DumpDatabase); ok && r.Type == journal.Done {
+			a.plan = a.plan.Dumped(d, failed.Took.Time())
+			a.res.EstDowntime = a.plan.Estimate.Downtime
+		}
 		if r.Phase == promotion.Rollback {
-			result.Description, result.Estimate = step.DescribeUndo(item.Step), 0
+			result.Description, result.Estimate, result.Basis = step.DescribeUndo(item.Step), 0, ""
 			if result.Description == "" {
 				return
 			}

@@ -58,6 +58,7 @@ type Result struct {
 	Ended       time.Time     `json:"ended"`
 	Downtime    Duration      `json:"downtime,omitempty"`           // first service stopped to last service healthy
 	EstDowntime Duration      `json:"downtime_estimated,omitempty"` // as the plan said
+	EstBasis    string        `json:"downtime_basis,omitempty"`     // of that: measured, or which parts of it are guesses
 	Phases      []PhaseResult `json:"phases"`
 	Checks      []Check       `json:"checks,omitempty"`
 	Failure     *Failure      `json:"failure,omitempty"` // of the release
@@ -90,6 +91,7 @@ type StepResult struct {
 	Message     string   `json:"message,omitempty"`
 	Took        Duration `json:"took"`
 	Estimate    Duration `json:"estimate,omitempty"`
+	Basis       string   `json:"basis,omitempty"` // of the estimate: what was measured for it, or that nothing was
 }
 
 // Failure is why a promotion did not go on.

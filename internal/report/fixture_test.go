@@ -48,7 +48,7 @@ func samplePlan() plan.Plan {
 			item("settle", promotion.Verify, &step.Settle{For: 3000}, 3*time.Second),
 		},
 		Class: plan.Restore, ClassReason: "whether the release changes the schema is known when it has run: until then a rollback goes back to the moment of shutdown",
-		Estimate:    plan.Estimate{Downtime: 9000, Total: 15000, Disk: 240_000_000, ImageBytes: 12_000_000},
+		Estimate:    plan.Estimate{Downtime: 9000, Total: 15000, Disk: 240_000_000, ImageBytes: 12_000_000, Basis: "not measured: run-job migrate"},
 		Warnings:    []string{"volume shop-staging_uploads of api is not covered by a rollback: name it under `volumes:` as snapshot or ignore"},
 		Fingerprint: "9f8e7d6c5b4a39281706f5e4d3c2b1a09f8e7d6c5b4a39281706f5e4d3c2b1a0", MadeAt: at, Tool: "1.0.0",
 	}
@@ -105,7 +105,8 @@ func sampleResults() map[string]promotion.Result {
 		r.Phases = append(r.Phases,
 			promotion.PhaseResult{Phase: promotion.Deploy, Status: promotion.Fail, Reason: "api cannot become healthy", Started: at, Took: 6200, Steps: []promotion.StepResult{
 				{Name: "open-database shop", Description: "open database shop to the new release", Status: promotion.Pass, Took: 30},
-				{Name: "start-services", Description: "start api, web of the new release", Status: promotion.Fail, Message: "api exited (1)", Took: 6100, Estimate: 5000},
+				{Name: "run-job migrate", Description: "run migrate to its end", Status: promotion.Pass, Took: 1900, Estimate: 2000, Basis: "not measured"},
+				{Name: "start-services", Description: "start api, web of the new release", Status: promotion.Fail, Message: "api exited (1)", Took: 6100, Estimate: 5000, Basis: "as in promotion 20260301-090000-39"},
 			}},
 			promotion.PhaseResult{Phase: promotion.Verify, Status: promotion.Skip, Reason: "deploy failed"},
 			promotion.PhaseResult{Phase: promotion.Rollback, Status: promotion.Pass, Started: at, Took: 7100})
@@ -117,6 +118,15 @@ func sampleResults() map[string]promotion.Result {
 
 	r := base
 	r.Outcome, r.Phases, r.Downtime, r.EstDowntime = promotion.Done, ended(promotion.Forward...), 8600, 9000
+	r.EstBasis = "not measured: run-job migrate"
+	r.Phases[2].Steps = []promotion.StepResult{
+		{Name: "dump-database shop", Description: "dump database shop (8.1 MB) online and decode the whole dump again", Status: promotion.Pass, Took: 1900, Estimate: 2280, Basis: "not measured"},
+	}
+	r.Phases[3].Steps = []promotion.StepResult{
+		{Name: "close-database shop", Description: "close database shop", Status: promotion.Pass, Took: 40},
+		{Name: "fingerprint-database shop", Description: "fingerprint database shop", Status: promotion.Pass, Took: 310, Estimate: 290, Basis: "measured: 240 MB/s"},
+		{Name: "copy-database shop", Description: "clone database shop (8.1 MB)", Status: promotion.Pass, Took: 1200, Estimate: 1100, Basis: "measured"},
+	}
 	r.Proof = sampleProof(true)
 	r.Proof.Of = "release r-0a1b2c3d4e5f"
 	r.BackupPath, r.ReportPath = "backups/staging-backup-20260304-050607", "report.html"

@@ -167,7 +167,7 @@ func (v planView) footer() string {
 	if len(services) > 0 {
 		parts = append(parts, strings.Join(services, ", "))
 	}
-	parts = append(parts, "downtime about "+text.About(v.Estimate.Downtime.Time()), "disk "+step.Bytes(v.Estimate.Disk))
+	parts = append(parts, v.downtime(), "disk "+step.Bytes(v.Estimate.Disk))
 	if v.Estimate.ImageBytes > 0 {
 		parts = append(parts, "images to move at most "+step.Bytes(v.Estimate.ImageBytes))
 	}
@@ -175,6 +175,15 @@ func (v planView) footer() string {
 		parts = append(parts, text.Plural(len(v.Warnings), "warning"))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// downtime is the estimate, with a word on what it rests on.
+func (v planView) downtime() string {
+	words := "downtime about " + text.About(v.Estimate.Downtime.Time())
+	if v.Estimate.Basis != "" {
+		words += " (" + v.Estimate.Basis + ")"
+	}
+	return words
 }
 
 func undoOf(item step.Item) string {

@@ -38,6 +38,7 @@ func (v resultView) text(p *page) {
 	}
 	v.textFailure(p)
 	v.textPhases(p)
+	v.textExpectations(p)
 	v.textChecks(p)
 	v.textProof(p)
 	if v.Outcome == promotion.RollbackFailed || len(v.Rollback) > 0 {

@@ -27,6 +27,7 @@ func (v resultView) markdown(d *document) {
 	}
 	v.markdownFailure(d)
 	v.markdownPhases(d)
+	v.markdownExpectations(d)
 	if rest := notPassed(v.Checks); len(rest) > 0 {
 		s = d.section("checks that did not pass")
 		s.heading(3, "Checks that did not pass")

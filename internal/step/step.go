@@ -52,6 +52,7 @@ type Item struct {
 	Side     Side
 	Deadline time.Duration // 0: only the phase's
 	Estimate time.Duration
+	Basis    string // of the estimate: what was measured for it, or that nothing was
 	Step     Step
 }
 
@@ -64,6 +65,7 @@ type itemJSON struct {
 	Undo        string             `json:"undo,omitempty"`
 	Deadline    promotion.Duration `json:"deadline,omitempty"`
 	Estimate    promotion.Duration `json:"estimate,omitempty"`
+	Basis       string             `json:"basis,omitempty"`
 	Parameters  json.RawMessage    `json:"parameters"`
 }
 
@@ -79,7 +81,7 @@ func (i Item) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(itemJSON{
 		Name: i.Name, Kind: kind, Phase: i.Phase, Side: i.Side, Description: i.Step.Describe(), Undo: DescribeUndo(i.Step),
-		Deadline: promotion.Milliseconds(i.Deadline), Estimate: promotion.Milliseconds(i.Estimate), Parameters: parameters,
+		Deadline: promotion.Milliseconds(i.Deadline), Estimate: promotion.Milliseconds(i.Estimate), Basis: i.Basis, Parameters: parameters,
 	})
 }
 
@@ -96,7 +98,7 @@ func (i *Item) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(j.Parameters, s); err != nil {
 		return fmt.Errorf("step %s: %w", j.Name, err)
 	}
-	*i = Item{Name: j.Name, Phase: j.Phase, Side: j.Side, Deadline: j.Deadline.Time(), Estimate: j.Estimate.Time(), Step: s}
+	*i = Item{Name: j.Name, Phase: j.Phase, Side: j.Side, Deadline: j.Deadline.Time(), Estimate: j.Estimate.Time(), Basis: j.Basis, Step: s}
 	return nil
 }
 
