@@ -37,6 +37,7 @@ func (d *Driver) Plan(ctx context.Context, from, to string) (plan.Plan, []promot
 	}
 	p, problems, err := d.plan(ctx, s, promotion.NewID(d.now(), cmp.Or(d.Run, "plan")))
 	if err == nil && len(promotion.Blocking(problems)) == 0 {
+		d.measure(ctx, s, &p, true)
 		p.Warnings = append(p.Warnings, d.foresee(ctx, s, p)...)
 	}
 	return p, problems, err

@@ -176,6 +176,10 @@ func (p *promoting) begin(ctx context.Context) error {
 	if err != nil {
 		return refused(err)
 	}
+	if len(promotion.Blocking(p.checks)) == 0 {
+		p.checks = append(p.checks, d.measure(ctx, p.s, &p.plan, false))
+		fresh = p.plan
+	}
 	model, err := d.model(p.s, fresh)
 	if err != nil && len(promotion.Blocking(p.checks)) == 0 {
 		return refused(err)
