@@ -17,12 +17,13 @@ func (p catalogPair) migrations(a *areaFindings, differences int) bool {
 	books := [2]map[string]string{ledgersOf(p.from), ledgersOf(p.to)}
 	names := maps.Clone(books[0])
 	maps.Copy(names, books[1])
+	sides := [2]schemaSide{newSchemaSide(p.from), newSchemaSide(p.to)}
 	pending := false
 	for _, table := range slices.Sorted(maps.Keys(names)) {
 		const objective = "schema.migrations"
 		subject := p.prefix + table
-		for i, c := range []*snapshot.Catalog{p.from, p.to} {
-			if why := newSchemaSide(c).rows[table].Error; why != "" {
+		for i, side := range sides {
+			if why := side.rows[table].Error; why != "" {
 				a.miss(fmt.Sprintf("migration table %s of the %s could not be read: %s", subject, []string{"source", "target"}[i], why), "", objective)
 			}
 		}

@@ -132,15 +132,17 @@ type assessor struct {
 	loose    bool                          // servers of different major versions
 	added    map[string][]*snapshot.Object // columns that are new, by table
 	dropped  map[string][]*snapshot.Object // columns that go, by table
-	changes  []difference
+	shapes   map[string]string             // columns of a new table → its name
 }
 
 // assess judges every difference of the pair.
 func (p catalogPair) assess() []*assessment {
-	s := assessor{from: newSchemaSide(p.from), to: newSchemaSide(p.to), loose: p.from.Major != p.to.Major, added: map[string][]*snapshot.Object{}, dropped: map[string][]*snapshot.Object{}}
-	s.changes = changes(s.from, s.to)
-	for _, c := range s.changes {
+	s := assessor{from: newSchemaSide(p.from), to: newSchemaSide(p.to), loose: p.from.Major != p.to.Major, added: map[string][]*snapshot.Object{}, dropped: map[string][]*snapshot.Object{}, shapes: map[string]string{}}
+	all := changes(s.from, s.to)
+	for _, c := range all {
 		switch {
+		case c.object().Kind == "table" && c.to == nil && s.from.shape[c.from.Name] != "":
+			s.shapes[s.from.shape[c.from.Name]] = c.from.Name
 		case c.object().Kind != "column":
 		case c.to == nil:
 			s.added[c.from.Table] = append(s.added[c.from.Table], c.from)
@@ -150,7 +152,7 @@ func (p catalogPair) assess() []*assessment {
 	}
 	var out []*assessment
 	roles := map[string]*assessment{}
-	for _, c := range s.changes {
+	for _, c := range all {
 		f := s.judge(c)
 		if f == nil {
 			continue

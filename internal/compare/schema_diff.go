@@ -27,16 +27,27 @@ type schemaSide struct {
 	*snapshot.Catalog
 	byName map[objectKey]*snapshot.Object
 	rows   map[string]snapshot.TableData
+	shape  map[string]string // table → its columns with their types, sorted
 }
 
 func newSchemaSide(c *snapshot.Catalog) schemaSide {
-	s := schemaSide{Catalog: c, byName: make(map[objectKey]*snapshot.Object, len(c.Objects)), rows: make(map[string]snapshot.TableData, len(c.Tables))}
+	s := schemaSide{Catalog: c, byName: make(map[objectKey]*snapshot.Object, len(c.Objects)), rows: make(map[string]snapshot.TableData, len(c.Tables)), shape: map[string]string{}}
 	for i := range c.Objects {
 		o := &c.Objects[i]
 		s.byName[objectKey{o.Kind, o.Name}] = o
 	}
 	for _, t := range c.Tables {
 		s.rows[t.Table] = t
+	}
+	columns := map[string][]string{}
+	for _, o := range c.Objects {
+		if o.Kind == "column" {
+			columns[o.Table] = append(columns[o.Table], strings.TrimPrefix(o.Name, o.Table)+" "+o.Attributes["type"])
+		}
+	}
+	for table, list := range columns {
+		slices.Sort(list)
+		s.shape[table] = strings.Join(list, "\n")
 	}
 	return s
 }

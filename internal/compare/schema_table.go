@@ -46,26 +46,7 @@ func (s *assessor) table(f *assessment, c difference, keys []string) {
 
 // likeTable is a new table with the columns of one that goes: likely the same under another name.
 func (s *assessor) likeTable(gone *snapshot.Object) string {
-	columns := func(side schemaSide, table string) []string {
-		var list []string
-		for key, o := range side.byName {
-			if key.kind == "column" && o.Table == table {
-				list = append(list, strings.TrimPrefix(o.Name, table)+" "+o.Attributes["type"])
-			}
-		}
-		slices.Sort(list)
-		return list
-	}
-	was := columns(s.to, gone.Name)
-	if len(was) == 0 {
-		return ""
-	}
-	for _, c := range s.changes {
-		if c.to == nil && c.from.Kind == "table" && slices.Equal(columns(s.from, c.from.Name), was) {
-			return c.from.Name
-		}
-	}
-	return ""
+	return s.shapes[s.to.shape[gone.Name]]
 }
 
 // column judges one column.

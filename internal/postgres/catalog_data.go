@@ -38,7 +38,6 @@ type dataTable struct {
 	writes   int64 // updates and deletes since the server counts
 	referred bool  // by a foreign key of another table
 	parent   uint32
-	stamped  map[string]bool // columns that a default dates
 }
 
 // read returns every table that is not part of another, by name.
@@ -78,7 +77,7 @@ func (d *dataReader) list(ctx context.Context) error {
 	}
 	tables := map[uint32]*dataTable{}
 	for _, r := range all {
-		tables[r.oid] = &dataTable{relation: r, stamped: map[string]bool{}}
+		tables[r.oid] = &dataTable{relation: r}
 	}
 	// Sizes are the planner's: to ask for the real one takes a lock.
 	rows, err := d.conn.Query(ctx, `SELECT c.oid, greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)::bigint, 8192 * greatest(c.relpages, 0)::bigint + coalesce(8192 * t.relpages::bigint, 0),
@@ -95,20 +94,6 @@ func (d *dataReader) list(ctx context.Context) error {
 	if _, err := pgx.ForEachRow(rows, []any{&oid, &estimate, &bytes, &writes, &parent, &referred}, func() error {
 		if t := tables[oid]; t != nil {
 			t.estimate, t.bytes, t.writes, t.parent, t.referred = estimate, max(bytes, estimate), writes, parent, referred
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	rows, err = d.conn.Query(ctx, `SELECT a.attrelid, a.attname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_class c ON c.oid = a.attrelid
-		WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND t.typname IN ('timestamptz', 'timestamp', 'date') AND c.relnamespace IN `+ownSchemas)
-	if err != nil {
-		return err
-	}
-	var name string
-	if _, err := pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
-		if t := tables[oid]; t != nil {
-			t.stamped[name] = true
 		}
 		return nil
 	}); err != nil {
@@ -202,7 +187,7 @@ func (d *dataReader) byKey(ctx context.Context, t *dataTable, data *snapshot.Tab
 	slices.SortFunc(columns, func(a, b column) int { return cmp.Compare(a.name, b.name) })
 	var parts, keys []string
 	for _, c := range columns {
-		if !t.stamped[c.name] || !dated.MatchString(c.name) || slices.Contains(t.key, c.name) {
+		if !stamps(c) || !dated.MatchString(c.name) || slices.Contains(t.key, c.name) {
 			parts = append(parts, "t."+ident(c.name)+"::text")
 		}
 	}
@@ -232,11 +217,14 @@ var dated = regexp.MustCompile(`(?i)^(row_?)?(last_?)?(updated?|modified|changed
 
 var future = regexp.MustCompile(`(?i)expir|due|until|valid|start|end|birth|delet|sched|next|plan|depart|arriv`)
 
+// stamps reports whether a column is a point in time, or a day.
+func stamps(c column) bool { return c.typ == "date" || strings.HasPrefix(c.typ, "timestamp") }
+
 // newestColumn tells when rows came: a timestamp whose name says so, else the first that does not speak of the future.
 func (t *dataTable) newestColumn() string {
 	best, rank := "", 0
 	for _, c := range t.columns {
-		if !t.stamped[c.name] || c.typ == "date" && !dated.MatchString(c.name) {
+		if !stamps(c) || c.typ == "date" && !dated.MatchString(c.name) {
 			continue
 		}
 		r := 1

@@ -34,6 +34,7 @@ type catalogReader struct {
 	columns map[[2]string]*attribute    // relation and place
 	backing map[string]*snapshot.Object // index → its constraint
 	types   map[string]*snapshot.Object
+	own     map[[2]string][]string // relation and place → real names of the column's sequences, where the server chose them
 	objects []*snapshot.Object
 	at      map[address]*snapshot.Object
 }
@@ -60,7 +61,7 @@ type attribute struct {
 func newCatalogReader(major, limit int) *catalogReader {
 	return &catalogReader{
 		major: major, limit: limit, catalog: map[string]string{}, roles: map[string]string{}, member: map[address]bool{}, schemas: map[string]string{}, classes: map[string]*class{},
-		formats: map[[2]string]string{}, columns: map[[2]string]*attribute{}, backing: map[string]*snapshot.Object{}, types: map[string]*snapshot.Object{}, at: map[address]*snapshot.Object{},
+		formats: map[[2]string]string{}, columns: map[[2]string]*attribute{}, backing: map[string]*snapshot.Object{}, types: map[string]*snapshot.Object{}, own: map[[2]string][]string{}, at: map[address]*snapshot.Object{},
 	}
 }
 
@@ -328,7 +329,7 @@ func (r *catalogReader) fallback(v row) {
 		return
 	}
 	expression := v.text(2)
-	for _, sequence := range r.generatedOf(v.text(0), v.text(1)) {
+	for _, sequence := range r.own[[2]string{v.text(0), v.text(1)}] {
 		expression = strings.ReplaceAll(expression, "nextval("+literal(sequence)+"::regclass)", "nextval(its own sequence)")
 	}
 	if a.object.Attributes["generated"] != "" {
@@ -336,18 +337,6 @@ func (r *catalogReader) fallback(v row) {
 		return
 	}
 	r.set(a.object, "default", expression)
-}
-
-// generatedOf are the real names of the column's own sequences, where the server chose them.
-func (r *catalogReader) generatedOf(relation, place string) []string {
-	a := r.columns[[2]string{relation, place}]
-	var names []string
-	for _, o := range r.objects {
-		if o.Kind == "sequence" && o.Real != "" && o.Table == r.classes[relation].name && o.Attributes["owned_by"] == a.name {
-			names = append(names, o.Real)
-		}
-	}
-	return names
 }
 
 func (r *catalogReader) sequence(v row) {
@@ -375,6 +364,8 @@ func (r *catalogReader) sequence(v row) {
 	}
 	if identity || generated(c.rel, "seq") {
 		o.Real, o.Name = c.name, table.name+"."+column.name+" (sequence)"
+		place := [2]string{v.text(8), v.text(9)}
+		r.own[place] = append(r.own[place], c.name)
 	}
 }
 
