@@ -1,7 +1,9 @@
 package compose
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,6 +47,53 @@ func openContainer(service string) RecordedContainer {
 }
 
 const projectLabelForTest = "com.docker.compose.project"
+
+func TestATwinIsSwept(t *testing.T) {
+	t.Parallel()
+	e := open(t)
+	id := images(t, e, 1)[0]
+	twin := Twin{Project: "pt-twin", Labels: map[string]string{testLabel: testName, "dev.promote.role": "rehearsal"}}
+	stranger := Twin{Project: twin.Project, Labels: labelled}
+	t.Cleanup(func() {
+		for _, left := range []Twin{twin, stranger} {
+			_ = e.CloseTwin(context.Background(), left)
+		}
+	})
+	_ = e.CloseTwin(t.Context(), stranger) // of a killed run
+	if err := e.OpenTwin(t.Context(), twin); err != nil {
+		t.Fatal(err)
+	}
+	labels := map[string]string{projectLabelForTest: twin.Project, "com.docker.compose.service": "db", testLabel: testName}
+	ctr, err := e.StartAgent(t.Context(), AgentSpec{Name: "pt-twin-db", Image: id, Args: []string{"serve"}, Labels: labels, Networks: []string{twin.Network()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	net, err := e.api.NetworkInspect(t.Context(), twin.Network(), network.InspectOptions{})
+	if err != nil || !net.Internal || net.Options["com.docker.network.bridge.inhibit_ipv4"] != "true" {
+		t.Errorf("%+v %v", net, err)
+	}
+	if err := e.EmptyTwin(t.Context(), twin, "db"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Container(t.Context(), ctr); err != nil {
+		t.Errorf("what was to stay is gone: %v", err)
+	}
+	if err := e.CloseTwin(t.Context(), twin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Container(t.Context(), ctr); !errors.Is(err, ErrNotFound) {
+		t.Errorf("its container is still there: %v", err)
+	}
+	if err := e.CloseTwin(t.Context(), twin); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	if err := e.OpenTwin(t.Context(), stranger); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.CloseTwin(t.Context(), twin); err == nil || !strings.Contains(err.Error(), "not what promote made") {
+		t.Errorf("somebody else's network: %v", err)
+	}
+}
 
 func TestATwinReachesNothing(t *testing.T) {
 	alone := openContainer("sidecar")
