@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/org/promote-action/internal/engine"
 	"github.com/org/promote-action/internal/engine/compose"
 	"github.com/org/promote-action/internal/postgres"
@@ -331,12 +329,7 @@ func (s databaseServer) open(ctx context.Context) (*postgres.Server, error) {
 	defer cancel()
 	pg, err := postgres.Open(ctx, s.conn)
 	if errors.Is(err, postgres.ErrPassword) {
-		user := pgx.Identifier{s.conn.User}.Sanitize()
-		return nil, &Error{
-			Message: err.Error(),
-			Hint: fmt.Sprintf("if a release changed it, give %s the password again that promote has, in psql as an administrator of server %s: \\password %s; then promote recover, or promote rollback",
-				s.conn.User, s.name, user),
-		}
+		return nil, &shutOutError{server: s.name, user: s.conn.User, err: err}
 	}
 	return pg, err
 }

@@ -202,6 +202,13 @@ func (r *running) over() bool {
 	return r.journal.State().Outcome != ""
 }
 
+// note keeps a line for people of a rollback, also in the account.
+func (r *running) note(level, message string) {
+	data, _ := json.Marshal(level)
+	_, _ = r.journal.Append(journal.Record{Type: journal.Note, Phase: promotion.Rollback, Message: message, Data: data, Undo: true})
+	r.bus.emit(promotion.Event{Type: promotion.Note, Phase: promotion.Rollback, Level: level, Message: message})
+}
+
 // account is the promotion as told by its journal.
 func (r *running) account() promotion.Result {
 	res := promote.Account(r.id, r.plan, r.journal.Records(), r.runner.Proof())

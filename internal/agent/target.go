@@ -25,7 +25,12 @@ func (s *Server) target(r *running, model []byte) step.Target {
 		Stack:  &stack{env: env, model: model},
 		Images: images{s.engine},
 		Databases: func(name string) (step.Database, error) {
-			return env.database(context.Background(), name, p)
+			ctx := context.Background()
+			db, err := env.database(ctx, name, p)
+			if !errors.Is(err, postgres.ErrPassword) || !r.journal.State().RollingBack {
+				return db, err
+			}
+			return env.databaseAgain(ctx, name, p, r.note)
 		},
 		Volumes:   &volumes{env: env, point: p},
 		Checkout:  &checkout{env: env},
@@ -37,30 +42,39 @@ func (s *Server) target(r *running, model []byte) step.Target {
 
 // database opens a server of the environment by its name.
 func (e *environment) database(ctx context.Context, name string, p point) (*database, error) {
+	found, err := e.find(ctx, name, p)
+	if err != nil {
+		return nil, err
+	}
+	pg, err := found.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &database{found: found, pg: pg, tools: &toolbox{env: e, found: found, major: pg.Major()}, point: p}, nil
+}
+
+// find is a server of the environment by its name.
+func (e *environment) find(ctx context.Context, name string, p point) (databaseServer, error) {
 	// In the middle of a rollback there may be no container at all: a server outside the stack is there all the same, and is
 	// reached by the networks that the containers had.
 	if err := e.rejoin(ctx, p); err != nil {
-		return nil, err
+		return databaseServer{}, err
 	}
 	// The networks that were just joined may have given the server another address to be reached at.
 	all, err := e.engine.Containers(ctx, e.spec.Project)
 	if err != nil {
-		return nil, err
+		return databaseServer{}, err
 	}
 	all = slices.DeleteFunc(all, func(c engine.Container) bool { return c.OneOff })
 	servers, err := e.servers(ctx, all)
 	if err != nil {
-		return nil, err
+		return databaseServer{}, err
 	}
 	at := slices.IndexFunc(servers, func(s databaseServer) bool { return s.name == name })
 	if at < 0 {
-		return nil, fmt.Errorf("database server %s is not there any more", name)
+		return databaseServer{}, fmt.Errorf("database server %s is not there any more", name)
 	}
-	pg, err := servers[at].open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &database{found: servers[at], pg: pg, tools: &toolbox{env: e, found: servers[at], major: pg.Major()}, point: p}, nil
+	return servers[at], nil
 }
 
 // rejoin attaches the agent to the networks of the containers that run, and to those that the restore point recorded.

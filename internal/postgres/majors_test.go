@@ -13,7 +13,7 @@ import (
 
 // slice is what of this package runs on every major version in each run of the tests: catalog reads, clone and swap, dump
 // and restore, roles, rights. .github/bench/postgres.sh runs all of it.
-const slice = "^(TestServerVersion|TestSchemaFingerprintNamesEveryChange|TestDumpAndRestore|TestGlobalsAreGivenBack|TestRightsAndProbe|TestTheDatabaseNamedPostgres|TestSwapStates|TestCollationsAndLongNames)$"
+const slice = "^(TestServerVersion|TestSchemaFingerprintNamesEveryChange|TestDumpAndRestore|TestGlobalsAreGivenBack|TestRightsAndProbe|TestSwapStates|TestCollationsAndLongNames)$"
 
 func TestServerVersion(t *testing.T) {
 	i, err := open(t).Info(t.Context())

@@ -35,11 +35,25 @@ type Role struct {
 	Until       string `json:"until,omitempty"`
 }
 
-// Membership is one role in another.
+// Membership is one role in another. From PostgreSQL 16 on there is one for each grantor, with options of its own; before
+// that, and in what an older version of this program recorded, the grantor is empty.
 type Membership struct {
-	Role   string `json:"role"`
-	Member string `json:"member"`
-	Admin  bool   `json:"admin"`
+	Role    string `json:"role"`
+	Member  string `json:"member"`
+	Admin   bool   `json:"admin"`
+	Inherit bool   `json:"inherit,omitempty"`
+	Set     bool   `json:"set,omitempty"`
+	Grantor string `json:"grantor,omitempty"`
+}
+
+// is reports whether now is the grant that m was, whatever its options.
+func (m Membership) is(now Membership) bool {
+	return m.Role == now.Role && m.Member == now.Member && (m.Grantor == "" || m.Grantor == now.Grantor)
+}
+
+// as reports whether now is the grant that m was, with its options.
+func (m Membership) as(now Membership) bool {
+	return m.is(now) && m.Admin == now.Admin && (m.Grantor == "" || m.Inherit == now.Inherit && m.Set == now.Set)
 }
 
 // ReadGlobals reads what the user may see of it: password hashes and ALTER SYSTEM's parameters are a superuser's.
@@ -78,15 +92,7 @@ func readGlobals(ctx context.Context, conn *pgx.Conn) (Globals, error) {
 	}); err != nil {
 		return g, err
 	}
-	var m Membership
-	if rows, err = conn.Query(ctx, `SELECT r.rolname::text, u.rolname::text, bool_or(m.admin_option) FROM pg_catalog.pg_auth_members m
-		JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member GROUP BY 1, 2 ORDER BY 1, 2`); err != nil {
-		return g, err
-	}
-	if _, err := pgx.ForEachRow(rows, []any{&m.Role, &m.Member, &m.Admin}, func() error {
-		g.Memberships = append(g.Memberships, m)
-		return nil
-	}); err != nil {
+	if g.Memberships, err = readMemberships(ctx, conn); err != nil {
 		return g, err
 	}
 	var settings []string
@@ -111,6 +117,19 @@ func readGlobals(ctx context.Context, conn *pgx.Conn) (Globals, error) {
 	return g, err
 }
 
+func readMemberships(ctx context.Context, conn *pgx.Conn) ([]Membership, error) {
+	columns, from := "bool_or(m.admin_option), false, false, ''", "GROUP BY 1, 2 ORDER BY 1, 2"
+	if majorOf(conn) >= 16 {
+		columns, from = "m.admin_option, m.inherit_option, m.set_option, g.rolname::text", "JOIN pg_catalog.pg_roles g ON g.oid = m.grantor ORDER BY 1, 2, 6"
+	}
+	rows, err := conn.Query(ctx, `SELECT r.rolname::text, u.rolname::text, `+columns+` FROM pg_catalog.pg_auth_members m
+		JOIN pg_catalog.pg_roles r ON r.oid = m.roleid JOIN pg_catalog.pg_roles u ON u.oid = m.member `+from)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Membership])
+}
+
 // Differences says in words how now differs from g, passwords included but not shown.
 func (g Globals) Differences(now Globals) []string {
 	var out []string
@@ -132,13 +151,13 @@ func (g Globals) Differences(now Globals) []string {
 		}
 	}
 	for _, m := range g.Memberships {
-		if !slices.Contains(now.Memberships, m) {
+		if !slices.ContainsFunc(now.Memberships, m.as) {
 			out = append(out, m.Member+" is no longer a member of "+m.Role+" in the same way")
 		}
 	}
 	for _, m := range now.Memberships {
-		if !slices.ContainsFunc(g.Memberships, func(o Membership) bool { return o.Role == m.Role && o.Member == m.Member }) {
-			out = append(out, m.Member+" was no member of "+m.Role)
+		if !slices.ContainsFunc(g.Memberships, func(was Membership) bool { return was.is(m) }) {
+			out = append(out, m.Member+" was no member of "+m.Role+m.granted())
 		}
 	}
 	for _, name := range sortedNames(g.System, now.System) {
@@ -188,23 +207,17 @@ func (s *Server) RestoreGlobals(ctx context.Context, was Globals, databases []st
 			run("alter role "+name, "ALTER ROLE "+ident(name)+attributes(was.Roles[name], was.Passwords && (!there || is.Password != was.Roles[name].Password), is.Until != was.Roles[name].Until))
 		}
 	}
+	for _, m := range now.Memberships { // before a role is dropped that granted one
+		if !slices.ContainsFunc(was.Memberships, func(o Membership) bool { return o.is(m) }) {
+			run("revoke "+m.Role+" from "+m.Member, m.revoke())
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(now.Roles)) {
 		if _, there := was.Roles[name]; !there {
 			errs = append(errs, s.dropRole(ctx, conn, name, databases))
 		}
 	}
-	for _, m := range was.Memberships {
-		if !slices.Contains(now.Memberships, m) {
-			run("revoke "+m.Role+" from "+m.Member, "REVOKE "+ident(m.Role)+" FROM "+ident(m.Member)) // with the option that it may have got
-			run("grant "+m.Role+" to "+m.Member, m.statement())
-		}
-	}
-	for _, m := range now.Memberships {
-		_, known := was.Roles[m.Member]
-		if known && !slices.ContainsFunc(was.Memberships, func(o Membership) bool { return o.Role == m.Role && o.Member == m.Member }) {
-			run("revoke "+m.Role+" from "+m.Member, "REVOKE "+ident(m.Role)+" FROM "+ident(m.Member))
-		}
-	}
+	errs = append(errs, restoreMemberships(ctx, conn, was.Memberships))
 	for _, name := range slices.Sorted(maps.Keys(was.Roles)) {
 		if _, there := now.Roles[name]; there && slices.Equal(was.Settings[name], now.Settings[name]) {
 			continue
@@ -241,6 +254,23 @@ func restoreSystem(ctx context.Context, conn *pgx.Conn, was, now Globals) error 
 	return errors.Join(append(errs, err)...)
 }
 
+// LetIn are the statements by which an administrator lets role in again as it was recorded. Where its password was not, the
+// server makes the hash of password, and logs none of it.
+func (g Globals) LetIn(role, password string) string {
+	was, known := g.Roles[role]
+	if !known {
+		was = Role{Login: true}
+	}
+	if !g.Passwords || !known {
+		was.Password = password
+	}
+	sql := "SET log_statement = none; SET log_min_duration_statement = -1; SET log_min_error_statement = panic; ALTER ROLE " + ident(role)
+	if known {
+		return sql + attributes(was, true, true) + ";\n"
+	}
+	return sql + " LOGIN PASSWORD " + literal(was.Password) + " VALID UNTIL 'infinity';\n"
+}
+
 // dropRole drops a role that the failed release made, with what it owns and was granted in the databases.
 func (s *Server) dropRole(ctx context.Context, conn *pgx.Conn, name string, databases []string) error {
 	for _, db := range databases {
@@ -262,11 +292,63 @@ func (s *Server) dropRole(ctx context.Context, conn *pgx.Conn, name string, data
 	return nil
 }
 
-func (m Membership) statement() string {
-	if m.Admin {
-		return "GRANT " + ident(m.Role) + " TO " + ident(m.Member) + " WITH ADMIN OPTION"
+// restoreMemberships grants what is missing or has other options. A grantor may need what is granted after it: it goes
+// over them again for as long as one more succeeds.
+func restoreMemberships(ctx context.Context, conn *pgx.Conn, was []Membership) error {
+	for before := len(was) + 1; ; {
+		now, err := readMemberships(ctx, conn)
+		if err != nil {
+			return err
+		}
+		var errs []error
+		for _, m := range was {
+			if slices.ContainsFunc(now, m.as) {
+				continue
+			}
+			if _, err := conn.Exec(ctx, m.statement()); err != nil {
+				errs = append(errs, fmt.Errorf("grant %s to %s: %w", m.Role, m.Member, err))
+			}
+		}
+		if len(errs) == 0 || len(errs) >= before {
+			return errors.Join(errs...)
+		}
+		before = len(errs)
 	}
-	return "GRANT " + ident(m.Role) + " TO " + ident(m.Member)
+}
+
+// statement makes m what it was, with options that it may have got since taken back.
+func (m Membership) statement() string {
+	grant := "GRANT " + ident(m.Role) + " TO " + ident(m.Member)
+	switch {
+	case m.Grantor != "":
+		return fmt.Sprintf("%s WITH ADMIN %t, INHERIT %t, SET %t%s", grant, m.Admin, m.Inherit, m.Set, m.grantedBy())
+	case m.Admin:
+		return grant + " WITH ADMIN OPTION"
+	default:
+		return "REVOKE " + ident(m.Role) + " FROM " + ident(m.Member) + "; " + grant
+	}
+}
+
+func (m Membership) revoke() string {
+	sql := "REVOKE " + ident(m.Role) + " FROM " + ident(m.Member) + m.grantedBy()
+	if m.Grantor != "" {
+		sql += " CASCADE" // what was granted by it and has to be there is granted again
+	}
+	return sql
+}
+
+func (m Membership) grantedBy() string {
+	if m.Grantor == "" {
+		return ""
+	}
+	return " GRANTED BY " + ident(m.Grantor)
+}
+
+func (m Membership) granted() string {
+	if m.Grantor == "" {
+		return ""
+	}
+	return " by grant of " + m.Grantor
 }
 
 func attributes(r Role, password, until bool) string {

@@ -65,3 +65,54 @@ func TestGlobalsAreGivenBack(t *testing.T) {
 		t.Errorf("the closed database was left open: %s", got)
 	}
 }
+
+// From PostgreSQL 16 on a membership has options, and one for each grantor.
+func TestGrantsOfMembershipsAreGivenBack(t *testing.T) {
+	s := open(t)
+	if s.Major() < 16 {
+		t.Skip("memberships have these options from PostgreSQL 16 on")
+	}
+	forget := []string{"DROP ROLE IF EXISTS gm_late", "REVOKE gm_team FROM gm_user GRANTED BY gm_chief", "DROP ROLE IF EXISTS gm_user", "DROP ROLE IF EXISTS gm_chief", "DROP ROLE IF EXISTS gm_team"}
+	drop := func() {
+		conn := session(t, "postgres", "template1")
+		defer closeConn(conn)
+		for _, sql := range forget {
+			_, _ = conn.Exec(t.Context(), sql)
+		}
+	}
+	drop()
+	defer drop()
+	run(t, "template1", "CREATE ROLE gm_team", "CREATE ROLE gm_chief", "CREATE ROLE gm_user",
+		"GRANT gm_team TO gm_chief WITH ADMIN TRUE, INHERIT FALSE", "GRANT gm_team TO gm_user WITH INHERIT FALSE, SET FALSE GRANTED BY gm_chief")
+	was, err := s.ReadGlobals(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ change, told string }{
+		{"GRANT gm_team TO gm_user WITH INHERIT TRUE GRANTED BY gm_chief", "gm_user is no longer a member of gm_team in the same way"},
+		{"GRANT gm_team TO gm_user WITH SET TRUE GRANTED BY gm_chief", "gm_user is no longer a member of gm_team in the same way"},
+		{"GRANT gm_team TO gm_user WITH ADMIN TRUE GRANTED BY gm_chief", "gm_user is no longer a member of gm_team in the same way"},
+		{"GRANT gm_team TO gm_user", "gm_user was no member of gm_team by grant of postgres"},
+		{"REVOKE gm_team FROM gm_user GRANTED BY gm_chief; GRANT gm_team TO gm_user WITH INHERIT FALSE, SET FALSE", "gm_user is no longer a member of gm_team in the same way"},
+		{"REVOKE gm_team FROM gm_chief CASCADE", "gm_chief is no longer a member of gm_team in the same way"},
+		{"CREATE ROLE gm_late; GRANT gm_team TO gm_late WITH ADMIN TRUE; GRANT gm_team TO gm_user GRANTED BY gm_late", "gm_user was no member of gm_team by grant of gm_late"},
+	} {
+		run(t, "template1", c.change)
+		now, err := s.ReadGlobals(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if told := strings.Join(was.Differences(now), "; "); !strings.Contains(told, c.told) {
+			t.Errorf("%s: told %q, want %q", c.change, told, c.told)
+		}
+		if err := s.RestoreGlobals(t.Context(), was, nil); err != nil {
+			t.Errorf("%s: %v", c.change, err)
+		}
+		if now, err = s.ReadGlobals(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if d := was.Differences(now); len(d) > 0 {
+			t.Errorf("%s: still differs: %s", c.change, strings.Join(d, "; "))
+		}
+	}
+}

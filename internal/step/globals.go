@@ -27,7 +27,8 @@ type RecordGlobals struct {
 	Databases []string `json:"databases"` // where a new role may own something
 }
 
-func (s *RecordGlobals) file() string { return "globals/" + digest(s.Server) + ".json" }
+// GlobalsFile is where a restore point keeps what Globals told of a server.
+func GlobalsFile(server string) string { return "globals/" + digest(server) + ".json" }
 
 // Describe implements Step.
 func (s *RecordGlobals) Describe() string {
@@ -49,7 +50,7 @@ func (s *RecordGlobals) Do(ctx context.Context, t *Target) error {
 	if err != nil {
 		return err
 	}
-	return t.Point.Write(s.file(), data)
+	return t.Point.Write(GlobalsFile(s.Server), data)
 }
 
 // Undo implements Step. A difference that stays is ErrDiffers.
@@ -57,7 +58,7 @@ func (s *RecordGlobals) Undo(ctx context.Context, t *Target) error {
 	if !t.Started("open-database") {
 		return nil // nobody was let in since
 	}
-	data, err := t.Point.Read(s.file())
+	data, err := t.Point.Read(GlobalsFile(s.Server))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

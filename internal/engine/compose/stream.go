@@ -34,7 +34,12 @@ func newStream(raw types.HijackedResponse, tty bool, wait func(context.Context) 
 
 // Exec starts argv in a running container with its input and output open.
 func (e *Engine) Exec(ctx context.Context, id string, argv []string) (*Stream, error) {
-	made, err := e.api.ContainerExecCreate(ctx, id, container.ExecOptions{Cmd: argv, AttachStdin: true, AttachStdout: true, AttachStderr: true})
+	return e.ExecAs(ctx, id, "", argv)
+}
+
+// ExecAs is Exec as an account of the container, or as the container's own where it is empty.
+func (e *Engine) ExecAs(ctx context.Context, id, account string, argv []string) (*Stream, error) {
+	made, err := e.api.ContainerExecCreate(ctx, id, container.ExecOptions{User: account, Cmd: argv, AttachStdin: true, AttachStdout: true, AttachStderr: true})
 	if err != nil {
 		return nil, notFound(fmt.Errorf("exec in %s: %w", short(id), err))
 	}
