@@ -72,9 +72,6 @@ Exit code: 0 ready, 7 caution or unknown, 3 not ready. --fail-below caution lets
 	flags.BoolVar(&o.Performance, "performance", false, "sample the endpoints of both sides too")
 	flags.BoolVar(&o.Rehearse, "rehearse", false, "try the release's migration on a copy of TO's databases too")
 	_ = cmd.RegisterFlagCompletionFunc("fail-below", cobra.FixedCompletions([]string{"ready", "caution"}, cobra.ShellCompDirectiveNoFileComp))
-	cmd.MarkFlagsMutuallyExclusive("schema-drift", "performance")
-	cmd.MarkFlagsMutuallyExclusive("schema-drift", "rehearse")
-	cmd.MarkFlagsMutuallyExclusive("schema-drift", "save")
 	return cmd
 }
 
@@ -102,6 +99,10 @@ func (o *comparisonOptions) read(a *app, args []string) error {
 	switch {
 	case o.To == "" && o.save == "":
 		return &usageError{"promote compare: argument TO is missing", "promote compare FROM TO; or save FROM alone: promote compare " + o.From + " --save FILE"}
+	case o.From == o.To:
+		return &usageError{o.From + " cannot be compared with itself", "name two environments, or a file that --save wrote"}
+	case o.SchemaOnly && (o.Performance || o.Rehearse || o.save != ""):
+		return &usageError{"--schema-drift compares nothing but the schemas", "leave out --performance, --rehearse and --save, or --schema-drift"}
 	case o.failBelow != string(compare.Ready) && o.failBelow != string(compare.Caution):
 		return &usageError{fmt.Sprintf("--fail-below %q is no verdict that can be asked for", o.failBelow), "accepted are ready and caution"}
 	case o.To == "" && o.Rehearse:
