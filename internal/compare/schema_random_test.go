@@ -309,7 +309,7 @@ func (l *lab) plainDump(db string) []byte {
 	if err != nil {
 		l.t.Errorf("pg_dump: %v: %s", err, out)
 	}
-	return []byte(out)
+	return out
 }
 
 func lineDiff(a, b []string) string {
