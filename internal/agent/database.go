@@ -45,7 +45,7 @@ func (d *database) Fingerprint(ctx context.Context, name string, progress func(d
 	}
 	f := step.Fingerprint{Schema: schema.Hash, Objects: schema.Objects, Tables: map[string]step.Table{}}
 	for table, r := range rows.Tables {
-		f.Tables[table] = step.Table{Rows: r.Count, Hash: r.Hash, Missing: r.Missing}
+		f.Tables[table] = step.Table{Rows: r.Count, Hash: r.Hash, Derived: r.Derived, Missing: r.Missing}
 	}
 	return f, nil
 }

@@ -40,7 +40,7 @@ type rightsCase struct {
 func rightsCases() []rightsCase {
 	const all = "CREATE ROLE $U LOGIN CREATEDB; GRANT pg_signal_backend TO $U"
 	return []rightsCase{
-		{name: "superuser", as: "postgres"},
+		{name: "superuser", as: "postgres", inside: []string{"CREATE MATERIALIZED VIEW stale AS SELECT a FROM t", "INSERT INTO t VALUES (7)"}},
 		{name: "all that is needed", setup: []string{all, "GRANT $A TO $U"}},
 		{name: "no CREATEDB", part: true, setup: []string{"CREATE ROLE $U LOGIN", "GRANT pg_signal_backend, $A TO $U"}, refused: "create databases"},
 		{name: "no pg_signal_backend", part: true, setup: []string{"CREATE ROLE $U LOGIN CREATEDB", "GRANT $A TO $U", "CREATE ROLE $U_other LOGIN"}, refused: "end the sessions of other roles"},
@@ -250,7 +250,9 @@ func (r *rightsServer) rollback(t *testing.T, way step.Way) {
 		Started: func(string) bool { return opened },
 		Prove: func(items ...promotion.ProofItem) {
 			for _, item := range items {
-				if !item.Equal || item.Reason != "" && !strings.HasPrefix(item.Reason, "large objects: not compared") { // only a superuser reads their pages
+				told := strings.HasPrefix(item.Reason, "large objects: not compared") || // only a superuser reads their pages
+					way == step.Load && strings.HasPrefix(item.Reason, "public.stale: not compared: a materialized view")
+				if !item.Equal || item.Reason != "" && !told {
 					t.Errorf("%s: proof of %s: %s", way, item.Area, item.Reason)
 				}
 			}

@@ -135,6 +135,9 @@ func (s *CopyDatabase) Undo(ctx context.Context, t *Target) error {
 				return err
 			}
 		}
+		if err := t.Point.Write(loadedFile(s.Server, s.Database), nil); err != nil {
+			return err
+		}
 	}
 	if err := db.Swap(ctx, s.Database, s.Aside, s.As); err != nil {
 		return err

@@ -23,6 +23,7 @@ type Fingerprint struct {
 type Table struct {
 	Rows    int64  `json:"rows"`
 	Hash    string `json:"hash"`
+	Derived bool   `json:"derived,omitempty"` // of a materialized view, which a restored dump makes anew from its tables
 	Missing string `json:"missing,omitempty"` // why it could not be read
 }
 
