@@ -1,0 +1,1 @@
+UPDATE customers SET nickname = 'nick' WHERE id = 7;

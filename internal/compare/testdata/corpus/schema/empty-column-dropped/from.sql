@@ -1,0 +1,2 @@
+INSERT INTO schema_migrations VALUES ('20260103000000');
+ALTER TABLE customers DROP COLUMN nickname;

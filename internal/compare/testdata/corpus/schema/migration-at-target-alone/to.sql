@@ -1,0 +1,1 @@
+INSERT INTO schema_migrations VALUES ('20260102120000');
