@@ -144,10 +144,34 @@ func (s *assessor) retype(f *assessment, was, now, column, table string) {
 	case isText(o.base) && texts[n.base] != "":
 		f.add(RewritesTable, BreaksOldCode)
 		against(fmt.Sprintf("{} !~* %s", quoted(texts[n.base])))
+	case castless(o.base, n.base): // the values go, unless the migration says what becomes of them
+		f.add(RewritesTable, BreaksOldCode)
+		against("{} IS NOT NULL")
 	default:
 		f.add(RewritesTable, BreaksOldCode)
 		f.decides = FailsOnRows
 	}
+}
+
+// families are types whose values the server turns into none of another family.
+var families = map[string]string{
+	"smallint": "number", "integer": "number", "bigint": "number", "numeric": "number", "real": "number", "double precision": "number",
+	"date": "time", "timestamp without time zone": "time", "timestamp with time zone": "time", "time without time zone": "time", "time with time zone": "time",
+	"interval": "span", "uuid": "uuid", "bytea": "bytes", "boolean": "truth", "inet": "address", "cidr": "address",
+}
+
+// castless reports whether no cast leads from one type to another.
+func castless(was, now string) bool {
+	a, b := families[was], families[now]
+	switch {
+	case a == "" || b == "" || a == b:
+		return false
+	case was == "boolean" && now == "integer", was == "integer" && now == "boolean", a == "bytes" || b == "bytes": // 18 casts integers to bytea
+		return false
+	case a == "time" && b == "span", a == "span" && b == "time":
+		return false
+	}
+	return true
 }
 
 // narrower reports whether a modifier shrank, or came.

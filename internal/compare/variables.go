@@ -11,7 +11,7 @@ import (
 
 // equalKeys are keys whose values mean the same everywhere.
 func equalKeys() []string {
-	return []string{"TZ", "LANG", "LC_*", "*TIMEZONE", "*LOCALE", "*CHARSET", "*ENCODING", "*ALGORITHM", "*API_VERSION", "*SCHEMA_VERSION", "*CURRENCY"}
+	return []string{"TZ", "LANG", "LC_*", "*TIMEZONE", "*LOCALE", "*CHARSET", "*ENCODING", "*ALGORITHM", "*API_VERSION", "*SCHEMA_VERSION", "CURRENCY", "*_CURRENCY"}
 }
 
 // storeKeys are keys that name where data is kept.
