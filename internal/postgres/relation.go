@@ -42,7 +42,7 @@ type column struct {
 }
 
 // hashedTypes have an extended hash function in every supported version. Of numeric, float and jsonb it is a hash of the
-// value: 1.0 and 1.00 are the same.
+// value: 1.0 and 1.00 are the same. That of an enumeration is of its labels' numbers, which a restored dump has others of.
 const hashedTypes = `'bool', 'int2', 'int4', 'int8', 'float4', 'float8', 'numeric', 'text', 'varchar', 'bpchar', 'bytea', 'uuid', 'date', 'time', 'timetz',
 	'timestamp', 'timestamptz', 'interval', 'inet', 'cidr', 'macaddr', 'macaddr8', 'jsonb', 'oid', 'name', 'char'`
 
@@ -69,7 +69,7 @@ func readRelations(ctx context.Context, conn *pgx.Conn, kinds string) ([]*relati
 		oids = append(oids, r.oid)
 	}
 	rows, err = conn.Query(ctx, `SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
-			t.typtype = 'e' OR b.typnamespace = 'pg_catalog'::regnamespace AND b.typname IN (`+hashedTypes+`) AND t.typtype IN ('b', 'd'),
+			b.typnamespace = 'pg_catalog'::regnamespace AND b.typname IN (`+hashedTypes+`) AND t.typtype IN ('b', 'd'),
 			NOT coalesce(l.collisdeterministic, true)
 		FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_type b ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END
 			LEFT JOIN pg_collation l ON l.oid = a.attcollation
