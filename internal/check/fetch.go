@@ -47,8 +47,8 @@ func (s Subject) Places(service string, port int) ([]Place, error) {
 }
 
 // Measured is the path whose latency stands for the service; empty when it has none.
-func (svc Service) Measured() string {
-	path, _ := measured(svc)
+func (s Service) Measured() string {
+	path, _ := measured(s)
 	return path
 }
 

@@ -176,7 +176,7 @@ func (a *app) saveSnapshot(o comparisonOptions, saved snapshot.Saved) error {
 	if err != nil {
 		return &usageError{err.Error(), "name a file that can be written with --save"}
 	}
-	defer os.Remove(temporary.Name()) //nolint:errcheck // it has its name by then, or is of no use
+	defer os.Remove(temporary.Name()) // by then it has its name, or is of no use
 	if _, err = temporary.Write(data); err == nil {
 		err = temporary.Sync()
 	}

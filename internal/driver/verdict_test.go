@@ -21,10 +21,17 @@ func TestVerdictOfAPromotion(t *testing.T) {
 		status  promotion.Status
 		outcome promotion.Outcome
 	}{
-		{compare.Ready, report, promotion.Pass, ""}, {compare.Ready, stop, promotion.Pass, ""},
-		{compare.Caution, report, promotion.Warn, ""}, {compare.Caution, stop, promotion.Fail, promotion.Inconclusive}, {compare.Caution, goOn, promotion.Warn, ""},
-		{compare.Unknown, report, promotion.Warn, ""}, {compare.Unknown, stop, promotion.Fail, promotion.Inconclusive}, {compare.Unknown, goOn, promotion.Fail, promotion.Inconclusive},
-		{compare.NotReady, report, promotion.Warn, ""}, {compare.NotReady, stop, promotion.Fail, promotion.Refused}, {compare.NotReady, goOn, promotion.Fail, promotion.Refused},
+		{compare.Ready, report, promotion.Pass, ""},
+		{compare.Ready, stop, promotion.Pass, ""},
+		{compare.Caution, report, promotion.Warn, ""},
+		{compare.Caution, stop, promotion.Fail, promotion.Inconclusive},
+		{compare.Caution, goOn, promotion.Warn, ""},
+		{compare.Unknown, report, promotion.Warn, ""},
+		{compare.Unknown, stop, promotion.Fail, promotion.Inconclusive},
+		{compare.Unknown, goOn, promotion.Fail, promotion.Inconclusive},
+		{compare.NotReady, report, promotion.Warn, ""},
+		{compare.NotReady, stop, promotion.Fail, promotion.Refused},
+		{compare.NotReady, goOn, promotion.Fail, promotion.Refused},
 	} {
 		score := 80.4
 		made := compare.Comparison{

@@ -37,8 +37,17 @@ func TestParse(t *testing.T) {
 
 func TestWhatIsNoFlag(t *testing.T) {
 	for _, c := range []struct{ kind, field, data string }{
-		{JSON, "", ""}, {JSON, "", `"on"`}, {JSON, "", `{"a":{"b":1}}`}, {JSON, "", `{"a":true} x`}, {JSON, "x.y", `{"x":1}`}, {JSON, "", `[{"enabled":true}]`},
-		{File, "", "no flags here"}, {Flagd, "", `{"a":true}`}, {Unleash, "", `{"flags":[]}`}, {Flipt, "", `{"features":[]}`}, {"other", "", `{}`},
+		{JSON, "", ""},
+		{JSON, "", `"on"`},
+		{JSON, "", `{"a":{"b":1}}`},
+		{JSON, "", `{"a":true} x`},
+		{JSON, "x.y", `{"x":1}`},
+		{JSON, "", `[{"enabled":true}]`},
+		{File, "", "no flags here"},
+		{Flagd, "", `{"a":true}`},
+		{Unleash, "", `{"flags":[]}`},
+		{Flipt, "", `{"features":[]}`},
+		{"other", "", `{}`},
 	} {
 		if flags, err := Parse(c.kind, c.field, []byte(c.data)); err == nil {
 			t.Errorf("%s %s: got %v", c.kind, c.data, flags)

@@ -30,9 +30,12 @@ func sampleComparisons() map[string]ComparisonView {
 	sides(&c)
 	c.Verdict, c.Why, c.Score, c.Measured, c.Coverage = compare.Ready, "98.2 of 100 points, 97 % measured", number(98.2), number(98.2), 97
 	c.Areas = []compare.AreaResult{
-		{Area: compare.Versions, Score: number(100), Coverage: 100, Findings: 2}, {Area: compare.Schema, Score: number(100), Coverage: 100, Equal: true},
-		{Area: compare.Configuration, Score: number(96), Coverage: 100, Findings: 1}, {Area: compare.Flags, Score: number(100), Coverage: 100, Equal: true},
-		{Area: compare.Performance}, {Area: compare.Readiness, Score: number(100), Coverage: 100},
+		{Area: compare.Versions, Score: number(100), Coverage: 100, Findings: 2},
+		{Area: compare.Schema, Score: number(100), Coverage: 100, Equal: true},
+		{Area: compare.Configuration, Score: number(96), Coverage: 100, Findings: 1},
+		{Area: compare.Flags, Score: number(100), Coverage: 100, Equal: true},
+		{Area: compare.Performance},
+		{Area: compare.Readiness, Score: number(100), Coverage: 100},
 	}
 	c.Services = []compare.Move{
 		{Service: "api", Critical: true, Direction: compare.Ahead, From: compare.Version{Image: "shop/api:2", ImageID: id("b2"), Version: "1.3.0", Revision: "3f2a9c10b7d84e5f60718293a4b5c6d7e8f90123"}, To: compare.Version{Image: "shop/api:1", ImageID: id("b1"), Version: "1.2.0", Revision: "aa2a9c10b7d84e5f60718293a4b5c6d7e8f90123"}, Commits: 2},
@@ -65,12 +68,14 @@ func sampleComparisons() map[string]ComparisonView {
 		compare.Finding{ID: "schema/index-added/public.orders_by_day", Area: compare.Schema, Kind: "index-added", Subject: "public.orders_by_day", From: "CREATE INDEX ON public.orders (day)", Severity: compare.Warn, Hazards: []compare.Hazard{compare.BuildsIndex}, Objective: "schema.locks", Message: "writes wait while it is built", Accepted: &compare.Acceptance{Finding: "schema/index-added/*", Reason: "the table is small", Until: at.AddDate(0, 1, 0)}},
 		compare.Finding{ID: "schema/function-changed/public.total", Area: compare.Schema, Kind: "function-changed", Subject: "public.total(integer)", From: "BEGIN RETURN 2; END", To: "BEGIN RETURN 1; END", Severity: compare.Info, Hazards: []compare.Hazard{compare.ChangesBehavior}, Objective: "schema.old-code"})
 	c.Services = append(c.Services, compare.Move{Service: "worker", Direction: compare.Behind, From: compare.Version{Version: "0.9"}, To: compare.Version{Version: "1.0"}}, compare.Move{Service: "cron", Direction: compare.Diverged, From: compare.Version{Version: "1.0-a"}, To: compare.Version{Version: "1.0-b"}})
-	c.Rehearsal = &compare.Rehearsal{At: at, Class: "restore", ClassWhy: "orders of the old release fails on the migrated copy: column note does not exist", Took: 12,
+	c.Rehearsal = &compare.Rehearsal{
+		At: at, Class: "restore", ClassWhy: "orders of the old release fails on the migrated copy: column note does not exist", Took: 12,
 		Migration: []compare.RehearsedJob{{Service: "migrate", Image: "shop/migrate:2", Seconds: 2.4}},
 		Databases: []compare.RehearsedData{{
 			Server: "main", Database: "shop", Copy: "dump", CopySeconds: 3.1, Changed: []string{"public.orders"}, Remaining: []string{"column public.orders.day"},
 			Rows: []compare.RehearsedTable{{Table: "public.orders", Before: 1200, After: 1200, Updated: 1200}}, Locks: []compare.RehearsedLock{{Table: "public.orders", Mode: "AccessExclusiveLock", Seconds: 0.3}},
-		}}}
+		}},
+	}
 	c.Expired = []compare.Acceptance{{Finding: "flags/*", Reason: "until the launch", Until: at.AddDate(0, -1, 0)}}
 	all["not-ready"] = ComparisonView{Comparison: c}
 
