@@ -130,6 +130,27 @@ func TestMissingDataNeverRaises(t *testing.T) {
 	}
 }
 
+// TestMissingDataIsNoticed takes each datum from a sound input alone: less is measured, and that is told.
+func TestMissingDataIsNoticed(t *testing.T) {
+	r := random(t)
+	for _, change := range missing() {
+		in := copied(t, sound())
+		in.Rehearsal = &Rehearsal{Class: "app-only"}
+		column(r, &in, in.From, "must", map[string]string{"type": "text", "not_null": "true"})
+		before := encoded(t, Compare(in))
+		less := copied(t, in)
+		change.do(r, &less)
+		c := Compare(less)
+		told := 0
+		for _, a := range c.Areas {
+			told += len(a.Missing)
+		}
+		if c.Coverage == 100 || told == 0 {
+			t.Errorf("without %s the coverage is %v, and %d things are missing\n%s", change.name, c.Coverage, told, before)
+		}
+	}
+}
+
 // TestFailuresNeverRaise compares an input with the same one after something went wrong.
 func TestFailuresNeverRaise(t *testing.T) {
 	r := random(t)

@@ -102,8 +102,13 @@ func TestDown(t *testing.T) {
 			t.Errorf("what is missing is not told: %+v, %+v", c.From, c.Areas[0])
 		}
 	}
-	// What is certain stays certain beside an environment that is down.
 	in := copied(t, sound())
+	in.From = nil
+	if at := slices.IndexFunc(Compare(in).Objectives, func(o Objective) bool { return o.ID == "readiness.plan" && o.Status == promotion.Error }); at < 0 {
+		t.Error("a plan for a source that was not read can be told")
+	}
+	// What is certain stays certain beside an environment that is down.
+	in = copied(t, sound())
 	in.To = nil
 	container(in.From, "api").State = "exited"
 	if c := Compare(in); c.Verdict != NotReady {
