@@ -323,8 +323,11 @@ func TestFindings(t *testing.T) {
 // planned are the variables that the target's Compose files set.
 func planned() []snapshot.Variable {
 	return []snapshot.Variable{
-		{Name: "API_KEY", Secret: true, Hash: "x"}, {Name: "TOKEN", Secret: true, Hash: "y"}, {Name: "LOG_LEVEL", Value: "warn"},
-		{Name: "PUBLIC_URL", Value: "https://s", Kind: "url"}, {Name: "TZ", Value: "UTC"},
+		{Name: "API_KEY", Secret: true, Hash: "x"},
+		{Name: "TOKEN", Secret: true, Hash: "y"},
+		{Name: "LOG_LEVEL", Value: "warn"},
+		{Name: "PUBLIC_URL", Value: "https://s", Kind: "url"},
+		{Name: "TZ", Value: "UTC"},
 	}
 }
 

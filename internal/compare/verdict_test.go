@@ -13,12 +13,18 @@ import (
 // TestFormula holds score and coverage against the sums worked out by hand.
 func TestFormula(t *testing.T) {
 	objectives := []Objective{
-		{ID: "a", Weight: 6}, {ID: "b", Weight: 3}, {ID: "c", Weight: 1}, {ID: "d", Weight: 2, Status: promotion.Error, Why: "unread"},
+		{ID: "a", Weight: 6},
+		{ID: "b", Weight: 3},
+		{ID: "c", Weight: 1},
+		{ID: "d", Weight: 2, Status: promotion.Error, Why: "unread"},
 		{ID: "e", Weight: 50, Status: promotion.Skip},
 	}
 	findings := []Finding{
-		{ID: "1", Objective: "b", Severity: Warn, Message: "half"}, {ID: "2", Objective: "c", Severity: Warn}, {ID: "3", Objective: "c", Severity: Fail, Message: "none"},
-		{ID: "4", Objective: "a", Severity: Info}, {ID: "5", Objective: "a", Severity: Fail, Accepted: &Acceptance{}},
+		{ID: "1", Objective: "b", Severity: Warn, Message: "half"},
+		{ID: "2", Objective: "c", Severity: Warn},
+		{ID: "3", Objective: "c", Severity: Fail, Message: "none"},
+		{ID: "4", Objective: "a", Severity: Info},
+		{ID: "5", Objective: "a", Severity: Fail, Accepted: &Acceptance{}},
 	}
 	judge(objectives, findings, nil)
 	var all tally
@@ -177,8 +183,16 @@ func TestMatch(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"a*", "ab\nc", true}, {"*c", "abc", true}, {"a*b*c", "a.b.c", true},
-		{"a*b*c", "acb", false}, {"aa*aa", "aaa", false}, {"a**b", "ab", true}, {"*x*", "abc", false},
+		{"a", "a", true},
+		{"a", "ab", false},
+		{"*", "", true},
+		{"a*", "ab\nc", true},
+		{"*c", "abc", true},
+		{"a*b*c", "a.b.c", true},
+		{"a*b*c", "acb", false},
+		{"aa*aa", "aaa", false},
+		{"a**b", "ab", true},
+		{"*x*", "abc", false},
 	} {
 		if got := match(c.pattern, c.text); got != c.want {
 			t.Errorf("match(%q, %q) = %v", c.pattern, c.text, got)
