@@ -155,7 +155,7 @@ func (s *stacks) big(ctx context.Context) error {
 	}
 	for _, ph := range s.ours.result.Phases {
 		for _, st := range ph.Steps {
-			s.say("%-9s %-40s %8s, estimated %s", ph.Phase, st.Name, st.Took, st.Estimate)
+			s.say("%-9s %-40s %8s, estimated %s %s", ph.Phase, st.Name, st.Took, st.Estimate, st.Basis)
 		}
 	}
 	back, err := s.back(ctx)
@@ -167,6 +167,7 @@ func (s *stacks) big(ctx context.Context) error {
 		return err
 	}
 	s.add(figure{name: "downtime / compose down && up --wait", ours: s.ours.result.Downtime.Time().Seconds(), anchor: down.Seconds(), goal: 1})
+	s.say("preflight said of the downtime: %s", s.ours.result.EstBasis)
 	s.add(figure{name: "downtime / what preflight said", ours: s.ours.result.Downtime.Time().Seconds(), anchor: s.ours.result.EstDowntime.Time().Seconds()})
 	s.add(figure{name: "whole rollback after the end, with its proof", ours: back.took.Seconds()})
 	return nil
