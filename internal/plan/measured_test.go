@@ -49,7 +49,8 @@ func TestExpect(t *testing.T) {
 		},
 		Promotion: "20260101-000000-1",
 		Steps: []Earlier{
-			{Step: "stop-services", Took: 2500}, {Step: "dump-database db/shop", Took: 4000, Bytes: 512 << 20},
+			{Step: "stop-services", Took: 2500},
+			{Step: "dump-database db/shop", Took: 4000, Bytes: 512 << 20},
 			{Step: "copy-database db/shop", Took: 1, Bytes: 1 << 30},
 		},
 	})
