@@ -128,7 +128,7 @@ func (s *service) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
-	answer := http.ResponseWriter(w)
+	answer := w
 	if after {
 		answer = httptest.NewRecorder()
 	}

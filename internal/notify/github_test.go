@@ -87,12 +87,14 @@ var routes = []struct {
 	{"GET", regexp.MustCompile(`^/repos/org/shop/deployments$`), "", nil, (*api).listDeployments},
 	{
 		"POST", regexp.MustCompile(`^/repos/org/shop/deployments$`), "deployments",
-		[]string{"ref", "task", "auto_merge", "required_contexts", "payload", "environment", "description", "transient_environment", "production_environment"}, (*api).createDeployment,
+		[]string{"ref", "task", "auto_merge", "required_contexts", "payload", "environment", "description", "transient_environment", "production_environment"},
+		(*api).createDeployment,
 	},
 	{"GET", regexp.MustCompile(`^/repos/org/shop/deployments/(\d+)/statuses$`), "", nil, (*api).listStatuses},
 	{
 		"POST", regexp.MustCompile(`^/repos/org/shop/deployments/(\d+)/statuses$`), "deployments",
-		[]string{"state", "log_url", "description", "environment", "environment_url", "auto_inactive"}, (*api).createStatus,
+		[]string{"state", "log_url", "description", "environment", "environment_url", "auto_inactive"},
+		(*api).createStatus,
 	},
 }
 
