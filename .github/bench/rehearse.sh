@@ -3,7 +3,7 @@
 # where the class is app-only exactly when the old release's statements work after the migration, and after what the new
 # release writes. Ends with cases=N right=R wrongly-app-only=W; fails unless 95 % are right and W is 0.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 code=0

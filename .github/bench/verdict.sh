@@ -8,7 +8,7 @@
 # cases=N missed=M alarms=A of=B; fails unless 95 % of the differences and all that delete data are found, and at most 1 % of
 # the comparisons without a difference alarm.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 check=
 if [ "${1:-}" = --check ]; then
   check=yes
