@@ -101,6 +101,9 @@ func (p *prover) hold() {
 // room compares what the promotion needs with what is free, leaving a tenth of the disk alone.
 func (p *prover) room() {
 	free, total := disk(StateDir)
+	if total == 0 { // a reader, or before the first promotion: its own root lies on the engine's disk as well
+		free, total = disk("/")
+	}
 	need := p.req.Plan.Estimate.Disk
 	message := fmt.Sprintf("%s needed for copies, backup and images, %s free of %s", step.Bytes(need), step.Bytes(free), step.Bytes(total))
 	switch {

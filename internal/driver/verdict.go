@@ -100,10 +100,22 @@ func (d *Driver) foresee(ctx context.Context, s *sides, p plan.Plan) []string {
 	if err != nil {
 		return []string{"readiness could not be found out: " + err.Error()}
 	}
-	d.View.Note("info", "readiness before the tests: "+verdictLine(c))
+	d.View.Note("info", foreseen(c))
 	var out []string
 	for _, o := range c.Blocking {
 		out = append(out, "not ready: "+o.Title+": "+o.Why)
 	}
 	return out
+}
+
+// foreseen is a comparison whose tests are still to come, in one line: the score of what is known, and no verdict.
+func foreseen(c compare.Comparison) string {
+	line := fmt.Sprintf("readiness so far: no score; the tests of %s are still to come", c.From.Environment)
+	if c.Measured != nil {
+		line = fmt.Sprintf("readiness so far: %.0f of 100, over the %.0f %% that are known before the tests of %s", *c.Measured, c.Coverage, c.From.Environment)
+	}
+	if len(c.Blocking) > 0 {
+		line += "; not ready: " + c.Blocking[0].Title
+	}
+	return line
 }

@@ -57,3 +57,16 @@ func TestVerdictOfAPromotion(t *testing.T) {
 		t.Errorf("no error became %v", err)
 	}
 }
+
+// Before the tests have run there is a score of what is known, and no verdict.
+func TestForeseen(t *testing.T) {
+	measured := 95.2
+	c := compare.Comparison{Verdict: compare.Unknown, Measured: &measured, Coverage: 77, From: compare.Side{Environment: "dev"}}
+	if got := foreseen(c); got != "readiness so far: 95 of 100, over the 77 % that are known before the tests of dev" {
+		t.Error(got)
+	}
+	c.Measured, c.Blocking = nil, []compare.Objective{{Title: "a rollback is possible"}}
+	if got := foreseen(c); got != "readiness so far: no score; the tests of dev are still to come; not ready: a rollback is possible" {
+		t.Error(got)
+	}
+}
