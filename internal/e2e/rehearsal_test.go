@@ -106,6 +106,9 @@ func anonymousVolumes(t *testing.T) int {
 }
 
 func TestRehearsal(t *testing.T) {
+	if !whole() && os.Getenv("CI") != "true" {
+		t.Skip("a minute more than a package has by default: CI=true or PROMOTE_E2E=whole runs it")
+	}
 	s := newShop(t, options{dev: demo.Release{Number: 2}, staging: demo.Release{Number: 1}})
 	var r compare.Rehearsal
 	s.unchanged(t, func() { r = s.rehearsal(t) })
@@ -116,7 +119,7 @@ func TestRehearsal(t *testing.T) {
 		t.Errorf("its databases: %+v", r.Databases)
 	}
 	t.Logf("%s in %.1f s: %s", r.Class, r.Took, r.ClassWhy)
-	if os.Getenv("PROMOTE_E2E") != "whole" {
+	if !whole() {
 		return
 	}
 	for _, f := range []fault.Fault{fault.AppFailsAfterMigration, fault.MigrationDeletes, fault.MigrationFails} {
@@ -160,7 +163,7 @@ func TestRehearsal(t *testing.T) {
 
 // TestAKilledRehearsalIsSwept kills the agent in the middle of one; promote recover removes what it left.
 func TestAKilledRehearsalIsSwept(t *testing.T) {
-	if os.Getenv("PROMOTE_E2E") != "whole" {
+	if !whole() {
 		t.Skip("PROMOTE_E2E=whole runs it: .github/bench/e2e.sh")
 	}
 	s := newShop(t, options{dev: demo.Release{Number: 2}, staging: demo.Release{Number: 1}})
