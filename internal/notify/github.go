@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ func OpenGitHub(getenv func(string) string, token string, next http.RoundTripper
 	if token == "" {
 		return nil, &Error{To: "github", What: "there is no token", Advice: "give the input github-token, whose default is ${{ github.token }}"}
 	}
-	base, err := url.Parse(strings.TrimRight(cmpOr(getenv(apiURL), "https://api.github.com"), "/") + "/")
+	base, err := url.Parse(strings.TrimRight(cmp.Or(getenv(apiURL), "https://api.github.com"), "/") + "/")
 	if err != nil || base.Host == "" {
 		return nil, &Error{To: "github", What: apiURL + " is not an address"}
 	}
@@ -49,13 +50,6 @@ func OpenGitHub(getenv func(string) string, token string, next http.RoundTripper
 	client := github.NewClient(&http.Client{Transport: p, Timeout: callTimeout}).WithAuthToken(token)
 	client.BaseURL = base
 	return &GitHub{client: client, patient: p, owner: owner, repo: repo}, nil
-}
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 // problem turns an error of the API into one that says what to do. Permission is the one that the call needs.

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -179,11 +180,11 @@ func (a *api) getUser(w http.ResponseWriter, _ *http.Request, _ int64, _ map[str
 	say(w, http.StatusOK, map[string]string{"login": a.user})
 }
 
-func (a *api) login() string { return cmpOr(a.user, actionsBot) }
+func (a *api) login() string { return cmp.Or(a.user, actionsBot) }
 
 func page[T any](w http.ResponseWriter, r *http.Request, list []T) []T {
-	per, _ := strconv.Atoi(cmpOr(r.URL.Query().Get("per_page"), "30"))
-	n, _ := strconv.Atoi(cmpOr(r.URL.Query().Get("page"), "1"))
+	per, _ := strconv.Atoi(cmp.Or(r.URL.Query().Get("per_page"), "30"))
+	n, _ := strconv.Atoi(cmp.Or(r.URL.Query().Get("page"), "1"))
 	from, to := min((n-1)*per, len(list)), min(n*per, len(list))
 	if to < len(list) {
 		w.Header().Set("Link", fmt.Sprintf(`<http://x%s?page=%d>; rel="next"`, r.URL.Path, n+1))
